@@ -1,0 +1,114 @@
+# Every target makes what it needs: a machine with Python 3.11+, make and pip is enough.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-slow lint types docs examples bench alone clean
+
+PYTHON ?= python3
+# More for the tool that the target calls: make test ARGS="-k dispatch"
+ARGS ?=
+# Processes that share the tests.
+WORKERS ?= auto
+# The packages that `make alone` checks.
+ONLY ?= core vision text tabular collab audio
+
+VENV := .venv
+BENCH := .venv-bench
+BIN := $(VENV)/bin
+NAMES := core vision text tabular collab audio
+EDITABLE := $(foreach name,$(NAMES),-e packages/$(name))
+# A change in one of these makes the environment old.
+INPUTS := pyproject.toml constraints.txt $(wildcard packages/*/pyproject.toml) \
+          $(wildcard packages/*/src/layerwise/*/_version.py)
+EXAMPLES := $(sort $(wildcard examples/*/*.py))
+
+INSTALL = -m pip install -q --disable-pip-version-check --no-warn-script-location -c constraints.txt
+# Hatchling is in the environment already, so that six packages do not fetch it six times.
+LAYERWISE = --no-build-isolation $(EDITABLE)
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | \
+	  awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+demo: $(VENV)/.stamp-demo ## Install, then train on the pictures of examples/data and show what was learnt
+	@$(BIN)/python examples/demo.py $(ARGS)
+
+test: $(VENV)/.stamp-test ## Install, then run every test but the slow ones
+	@$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
+
+test-slow: $(VENV)/.stamp-test ## Run the slow tests, and those for a GPU where there is one
+	@$(BIN)/python -m pytest -q -m "slow or gpu" $(ARGS)
+
+lint: $(VENV)/.stamp-dev ## Check format, rules of style and who imports whom
+	@$(BIN)/ruff format --check --quiet --output-format concise . || { echo "To format: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/lint-imports --no-logo
+
+types: $(VENV)/.stamp-dev ## Check types strictly
+	@$(BIN)/mypy packages tests $(ARGS)
+
+docs: $(VENV)/.stamp-docs ## Build the documentation and run its pages
+	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	@echo "Open docs/_build/html/index.html"
+
+examples: $(VENV)/.stamp-test ## Run each script in examples/ on small data
+	@for script in $(EXAMPLES); do \
+	  echo "$$script"; LAYERWISE_SMALL=1 $(BIN)/python $$script || exit 1; \
+	done
+
+bench: $(BENCH)/.stamp ## Measure side by side with peers, in an environment of its own
+	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
+	  grep -q '__main__' $$script || continue; \
+	  echo "$$script"; $(BENCH)/bin/python $$script $(ARGS) || exit 1; \
+	done
+
+alone: $(VENV)/.stamp-dev ## Build each package, install it without the others, run its tests
+	@$(BIN)/python tests/alone.py $(ONLY)
+
+clean: ## Remove the environments and everything that was built
+	@rm -rf $(VENV) $(BENCH) docs/_build docs/reference/generated demo-output build dist \
+	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
+	@find packages tests examples benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
+
+# --- environments -------------------------------------------------------------------------------
+
+define check_python
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+  echo "layerwise needs Python 3.11 or newer; $(PYTHON) is: $$($(PYTHON) --version 2>&1 | head -n 1)"; \
+  echo "Name another one: make $(or $(MAKECMDGOALS),demo) PYTHON=python3.12"; exit 1; }
+endef
+
+$(VENV)/.stamp-pip: Makefile
+	$(check_python)
+	@echo "Making $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python $(INSTALL) --upgrade "pip>=25.1" hatchling editables
+	@touch $@
+
+$(VENV)/.stamp-demo: $(VENV)/.stamp-pip $(INPUTS)
+	@echo "Installing layerwise (minutes the first time: PyTorch is large)"
+	@$(BIN)/python $(INSTALL) $(LAYERWISE) --group demo
+	@touch $@
+
+$(VENV)/.stamp-test: $(VENV)/.stamp-pip $(INPUTS)
+	@echo "Installing layerwise and the tools of its tests (minutes the first time: PyTorch is large)"
+	@$(BIN)/python $(INSTALL) $(LAYERWISE) --group test
+	@touch $@ $(VENV)/.stamp-demo
+
+$(VENV)/.stamp-dev: $(VENV)/.stamp-pip $(INPUTS)
+	@echo "Installing layerwise and the developers' tools (minutes the first time: PyTorch is large)"
+	@$(BIN)/python $(INSTALL) $(LAYERWISE) --group dev
+	@touch $@ $(VENV)/.stamp-test $(VENV)/.stamp-demo
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp-pip $(INPUTS)
+	@echo "Installing layerwise and the tools of its documentation"
+	@$(BIN)/python $(INSTALL) $(LAYERWISE) --group docs
+	@touch $@ $(VENV)/.stamp-demo
+
+$(BENCH)/.stamp: Makefile $(INPUTS) $(wildcard benchmarks/requirements.txt)
+	$(check_python)
+	@echo "Making $(BENCH) with layerwise and its peers (minutes the first time)"
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python $(INSTALL) --upgrade "pip>=25.1" hatchling editables
+	@$(BENCH)/bin/python $(INSTALL) $(LAYERWISE) -r benchmarks/requirements.txt
+	@touch $@

@@ -1,0 +1,48 @@
+"""What holds for every test, doctest and example: seeds, threads, no window, no leftovers."""
+
+import os
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
+
+# Before anything draws: a test opens no window.
+os.environ["MPLBACKEND"] = "agg"
+
+collect_ignore = ["docs/conf.py", "docs/public_names.py"]
+
+# Plain `python` blocks of these pages are run; `{code-cell}` pages run when the docs are built.
+pytest_collect_file = Sybil(
+    parsers=[PythonCodeBlockParser(), SkipParser()],
+    patterns=["README.md", "docs/*.md", "docs/extend/*.md", "docs/explain/*.md"],
+).pytest()
+
+
+def pytest_configure() -> None:
+    """Keep to one thread: two workers share two cores, and sums come out the same everywhere."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _seeds() -> None:
+    """Start every test from the same random numbers."""
+    random.seed(0)
+    np.random.seed(0)
+    torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_left_open() -> Iterator[None]:
+    """Fail a test that leaves a matplotlib figure open: they pile up in memory."""
+    yield
+    import sys
+
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        left = pyplot.get_fignums()
+        pyplot.close("all")
+        if left:
+            pytest.fail(f"{len(left)} matplotlib figures are left open; close them in the test")

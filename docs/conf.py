@@ -1,0 +1,37 @@
+"""Settings of the documentation: `make docs` builds it with warnings as errors."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for public_names
+
+project = "layerwise"
+author = "the layerwise authors"
+copyright = "the layerwise authors"
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "public_names",
+]
+exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
+
+html_theme = "furo"
+html_title = "layerwise"
+
+# Pages with {code-cell} blocks are run at each build, and a block that fails stops it.
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+# Docstrings write `name` for code, as the source does.
+default_role = "code"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True}

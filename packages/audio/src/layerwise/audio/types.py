@@ -1,0 +1,3 @@
+"""The types of sound: signals and spectrograms with their sample rate."""
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""Dispatch, typed tensors, transforms, data, Learner, callbacks and optimizer of layerwise."""

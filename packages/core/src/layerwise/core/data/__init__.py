@@ -1,0 +1,1 @@
+"""Data: where items come from, how they are read, split and batched."""

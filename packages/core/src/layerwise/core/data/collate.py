@@ -1,0 +1,94 @@
+"""From a list of samples to one batch, types kept."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import default_collate, default_convert
+
+from layerwise.core.errors import DataError
+from layerwise.core.tensors import TensorBase, dress
+
+__all__ = ["collate_error", "fa_collate", "fa_convert"]
+
+
+def fa_collate(samples: Sequence[Any]) -> Any:
+    """One batch from samples of one structure: tensors stacked, types and metadata kept.
+
+    Args:
+        samples: tensors, arrays, numbers, strings, or tuples, lists and mappings of them.
+
+    Raises:
+        DataError: when members do not fit together; names the first that differs.
+
+    Example:
+        >>> from layerwise.core.tensors import TensorImage
+        >>> x, y = fa_collate([(TensorImage(torch.zeros(3, 2, 2)), 1)] * 4)
+        >>> type(x).__name__, tuple(x.shape), y
+        ('TensorImage', (4, 3, 2, 2), tensor([1, 1, 1, 1]))
+    """
+    first = samples[0]
+    if isinstance(first, Tensor):
+        return _stack(samples, first)
+    if isinstance(first, Mapping):
+        return {key: fa_collate([s[key] for s in samples]) for key in first}
+    if isinstance(first, tuple | list):
+        _same_length(samples, len(first))
+        members = [fa_collate(member) for member in zip(*samples, strict=True)]
+        if hasattr(first, "_fields"):
+            return type(first)(*members)
+        return members if isinstance(first, list) else tuple(members)
+    if isinstance(first, np.ndarray):
+        return _stack([torch.as_tensor(s) for s in samples], torch.as_tensor(first))
+    return default_collate(list(samples))
+
+
+def fa_convert(sample: Any) -> Any:
+    """`sample` with arrays and numbers as tensors: for data that comes in batches already."""
+    if isinstance(sample, TensorBase):
+        return sample
+    if isinstance(sample, tuple | list) and not hasattr(sample, "_fields"):
+        members = [fa_convert(member) for member in sample]
+        return members if isinstance(sample, list) else tuple(members)
+    return default_convert(sample)  # type: ignore[no-untyped-call]
+
+
+def collate_error(samples: Sequence[Any]) -> str:
+    """What keeps `samples` from being stacked, in words: the first tensor of another shape.
+
+    Example:
+        >>> collate_error([torch.zeros(3, 4), torch.zeros(3, 5)])
+        'item 1 of the batch has shape (3, 5), item 0 has (3, 4)'
+    """
+    shapes = [tuple(getattr(s, "shape", ())) for s in samples]
+    for i, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            return f"item {i} of the batch has shape {shape}, item 0 has {shapes[0]}"
+    kinds = [f"{type(s).__name__} {getattr(s, 'dtype', '')}".strip() for s in samples]
+    for i, kind in enumerate(kinds):
+        if kind != kinds[0]:
+            return f"item {i} of the batch is a {kind}, item 0 a {kinds[0]}"
+    return "all items look alike"
+
+
+def _stack(samples: Sequence[Tensor], first: Tensor) -> Tensor:
+    plain = [s.as_plain() if isinstance(s, TensorBase) else s for s in samples]
+    try:
+        # torch's own: in a worker it stacks into shared memory, which saves a copy.
+        batch = default_collate(plain)
+    except RuntimeError as error:
+        raise DataError(
+            f"cannot stack {type(first).__name__}s into a batch: {collate_error(plain)}. Give all "
+            "items one shape (item_tfms=Resize(...), for example) or pad them in before_batch"
+        ) from error
+    return dress(batch, first) if isinstance(first, TensorBase) else batch
+
+
+def _same_length(samples: Sequence[Any], length: int) -> None:
+    for i, sample in enumerate(samples):
+        if len(sample) != length:
+            raise DataError(
+                f"cannot make a batch: item {i} has {len(sample)} members, item 0 has {length}"
+            )

@@ -1,0 +1,501 @@
+"""`DataLoader`: batches from a data set, every step of it a method that can be replaced.
+
+An epoch is a list of *jobs*, one per batch: a number and the indices of its samples. Jobs are done
+in this process or by the workers of `torch.utils.data`; what a job makes depends on its key (run
+seed, epoch, number, index) alone, so neither workers nor prefetching change the data.
+"""
+
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import chain, islice
+from typing import Any, Self
+
+import torch
+import torch.utils.data as torch_data
+
+from layerwise.core.data.collate import fa_collate, fa_convert
+from layerwise.core.errors import DataError, SkipItemException, refuse_unknown
+from layerwise.core.items import noop
+from layerwise.core.nested import to_device
+from layerwise.core.random import draw_seed, generator, isolated, keyed, mix_key
+from layerwise.core.transforms.pipeline import describe
+
+__all__ = ["DataLoader", "worker_count"]
+
+# Which stream of randomness a key is for, so that no two of them share their numbers.
+_ORDER, _GLOBAL, _ITEM, _BATCH = range(4)
+# A worker that makes fewer batches than this costs more to start than it saves.
+_BATCHES_PER_WORKER = 4
+
+Key = tuple[int, int]
+Job = tuple[Key, int, Sequence[Any]]
+
+
+class DataLoader:
+    """Batches of `dataset`, in an order and with an augmentation that depend on a key alone.
+
+    Each keyword of `hooks` is the name of a method below (`create_item`, `before_batch`,
+    `shuffle_fn`, ...) and replaces it on this loader; subclasses override the same methods.
+
+    Args:
+        dataset: with `__getitem__` and `__len__`, or only iterable (a stream).
+        bs: samples per batch; None when each sample is a batch already.
+        shuffle: a new order each epoch.
+        drop_last: leave out a last batch that is not full.
+        n: use only the first `n` samples.
+        indexed: whether samples are fetched by index; found out from the data set when None.
+        num_workers: processes that make batches; None: one per core where there is enough to do.
+        pin_memory: copy batches to page-locked memory, which speeds up transfers to a GPU.
+        timeout: seconds to wait for a worker; 0 waits for ever.
+        device: where batches go; stays where it was made when None.
+        persistent_workers: keep workers from one epoch to the next.
+        prefetch_factor: batches each worker prepares ahead; 2 when None.
+        batch_size: the name that `torch.utils.data` has for `bs`.
+
+    Raises:
+        TypeError: for a keyword that is no hook; names the nearest.
+        DataError: while iterating, when an item or a batch cannot be made; names it.
+
+    Example:
+        >>> dl = DataLoader(list(range(10)), bs=4)
+        >>> [batch.tolist() for batch in dl]
+        [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    """
+
+    _hooks = (
+        "wif",
+        "before_iter",
+        "after_item",
+        "before_batch",
+        "after_batch",
+        "after_iter",
+        "create_batches",
+        "create_item",
+        "create_batch",
+        "do_item",
+        "do_batch",
+        "chunkify",
+        "retain",
+        "get_idxs",
+        "sample",
+        "shuffle_fn",
+        "randomize",
+    )
+
+    def __init__(
+        self,
+        dataset: Any = None,
+        bs: int | None = None,
+        *,
+        shuffle: bool = False,
+        drop_last: bool = False,
+        n: int | None = None,
+        indexed: bool | None = None,
+        num_workers: int | None = 0,
+        pin_memory: bool = False,
+        timeout: float = 0,
+        device: torch.device | str | None = None,
+        persistent_workers: bool = False,
+        prefetch_factor: int | None = None,
+        batch_size: int | None = None,
+        **hooks: Callable[..., Any],
+    ) -> None:
+        refuse_unknown(type(self).__name__, set(hooks) - set(self._hooks), _options(type(self)))
+        if batch_size is not None:
+            bs = batch_size
+        if bs is not None and bs < 1:
+            raise ValueError(f"bs={bs}; a batch has at least one sample, or pass bs=None")
+        if indexed is None:
+            indexed = _is_indexed(dataset)
+        if shuffle and not indexed:
+            raise ValueError("shuffle=True needs a data set with __getitem__; this one is a stream")
+        self.dataset, self.bs, self.shuffle, self.drop_last = dataset, bs, shuffle, drop_last
+        self.indexed, self.pin_memory, self.timeout = indexed, pin_memory, timeout
+        self.n = _length(dataset, n, indexed)
+        self.device = torch.device(device) if device is not None else None
+        self.persistent_workers, self.prefetch_factor = persistent_workers, prefetch_factor
+        if num_workers is None:
+            num_workers = worker_count(None if self.n is None else -(-self.n // (bs or 1)))
+        self.num_workers = num_workers
+        self._key: Key | None = None
+        self._torch: torch_data.DataLoader[Any] | None = None
+        self._limit = n
+        self._replaced = hooks
+        for name, function in hooks.items():
+            setattr(self, name, function)
+
+    # -- one epoch -------------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        """Batches per epoch; unknown for a stream without `n`."""
+        if self.n is None:
+            raise TypeError("this loader reads a stream; how many batches it gives is not known")
+        if self.bs is None:
+            return self.n
+        return self.n // self.bs if self.drop_last else -(-self.n // self.bs)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches of one epoch, on `device`, through `after_batch`."""
+        self.randomize()
+        key = self._take_key()
+        self.before_iter()
+        for number, made in enumerate(self._made(key)):
+            yield self._finish(made, key, number)
+        self.after_iter()
+
+    def set_epoch(self, seed: int, epoch: int) -> None:
+        """Fix order and augmentation of the next epoch: equal arguments, equal data."""
+        self._key = (seed, epoch)
+
+    def randomize(self) -> None:
+        """Choose a key for an epoch for which `set_epoch` gave none, from torch's generator."""
+        if self._key is None:
+            self._key = (draw_seed(), 0)
+
+    def one_batch(self) -> Any:
+        """The first batch, made in this process."""
+        if self.n is not None and len(self) == 0:
+            raise ValueError(
+                f"this loader has no batch: {self.n} samples, bs={self.bs}, "
+                f"drop_last={self.drop_last}"
+            )
+        self.randomize()
+        key = self._take_key()
+        self.before_iter()
+        for made in self._local(key):
+            return self._finish(made, key, 0)
+        raise ValueError("this loader gave no batch; its stream is empty")
+
+    def _take_key(self) -> Key:
+        key, self._key = self._key, None
+        if key is None:
+            raise ValueError("randomize left this loader without a key; call set_epoch in it")
+        return key
+
+    def _finish(self, made: Any, key: Key, number: int) -> Any:
+        batch = made if self.device is None else to_device(made, self.device)
+        with keyed(*key, number, _BATCH):
+            return self.after_batch(batch)
+
+    def _made(self, key: Key) -> Iterator[Any]:
+        return self._local(key) if self.num_workers == 0 else self._by_workers(key)
+
+    def _local(self, key: Key) -> Iterator[Any]:
+        if self.indexed:
+            for job in self._jobs(key):
+                yield from self._do(job, restore=True)
+        else:
+            yield from self._stream(key)
+
+    def _by_workers(self, key: Key) -> Iterator[Any]:
+        loader = self._torch_loader(key)
+        for result in loader:
+            for made in result:
+                if isinstance(made, _Failure):
+                    made.raise_again()
+                yield made
+
+    def _torch_loader(self, key: Key) -> "torch_data.DataLoader[Any]":
+        """The stock loader whose workers do our jobs; kept when workers persist."""
+        if self._torch is None or not self.indexed:
+            work: Any = _Jobs(self) if self.indexed else _Stream(self, key)
+            self._torch = torch_data.DataLoader(
+                work,
+                batch_size=None,
+                sampler=_JobSampler(self) if self.indexed else None,
+                num_workers=self.num_workers,
+                pin_memory=self.pin_memory,
+                timeout=self.timeout,
+                worker_init_fn=self.wif,
+                persistent_workers=self.persistent_workers and self.indexed,
+                prefetch_factor=self.prefetch_factor,
+                collate_fn=noop,
+                generator=torch.Generator(),  # else torch draws from the global one
+            )
+        if self.indexed:
+            self._torch.sampler.key = key  # type: ignore[attr-defined]  # it is a _JobSampler
+        loader = self._torch
+        if not self.persistent_workers:
+            self._torch = None
+        return loader
+
+    # -- what a job does -------------------------------------------------------------------
+
+    def _jobs(self, key: Key) -> Iterator[Job]:
+        """The epoch as jobs: (key, number of the batch, indices of its samples)."""
+        with keyed(*key, _ORDER):
+            indices = list(self.sample())
+        size = self.bs or 1
+        for number, start in enumerate(range(0, len(indices), size)):
+            chunk = indices[start : start + size]
+            if len(chunk) == size or not self.drop_last:
+                yield key, number, chunk
+
+    def _do(self, job: Job, *, restore: bool) -> list[Any]:
+        """The batches of one job; none when all of its items were skipped."""
+        key, number, indices = job
+        seed = mix_key(*key, number, _GLOBAL)
+        # The generator is closed here: an error's traceback would keep its key in force.
+        samples = self._with_key(indices, key)
+        with isolated(seed, restore=restore), keyed(seed), closing(samples):
+            return list(self.create_batches(samples))
+
+    def _with_key(self, indices: Iterable[Any], key: Key) -> Generator[Any, None, None]:
+        for index in indices:
+            with keyed(*key, index if isinstance(index, int) else 0, _ITEM):
+                yield index
+
+    def _stream(self, key: Key, part: int = 0, parts: int = 1) -> Iterator[Any]:
+        """The batches `part`, `part + parts`, ... of a stream, as (skipped in other parts)."""
+        source = iter(self.dataset) if self.dataset is not None else _nothing()
+        samples = islice(source, self.n)
+        size = self.bs or 1
+        for number in range(10**18):
+            chunk = list(islice(samples, size))
+            if not chunk or (len(chunk) < size and self.drop_last):
+                return
+            if number % parts == part:
+                # Items of a stream have no index; their place in it is their key.
+                counted = enumerate(chunk, number * size)
+                seed = mix_key(*key, number, _GLOBAL)
+                keyed_samples = self._stream_with_key(counted, key)
+                with isolated(seed, restore=parts == 1), keyed(seed), closing(keyed_samples):
+                    batches = list(self.create_batches(keyed_samples))
+                yield from batches
+
+    def _stream_with_key(
+        self, counted: Iterable[tuple[int, Any]], key: Key
+    ) -> Generator[Any, None, None]:
+        for index, sample in counted:
+            with keyed(*key, index, _ITEM):
+                yield sample
+
+    # -- steps that can be replaced --------------------------------------------------------
+
+    def get_idxs(self) -> list[Any]:
+        """The indices of one epoch, in order."""
+        indices: list[Any] = list(range(self.n or 0))
+        return self.shuffle_fn(indices) if self.shuffle else indices
+
+    def sample(self) -> Iterable[Any]:
+        """What `create_item` gets, sample by sample."""
+        return self.get_idxs()
+
+    def shuffle_fn(self, idxs: Sequence[Any]) -> list[Any]:
+        """`idxs` in a random order, which the key decides."""
+        order = torch.randperm(len(idxs), generator=generator())
+        return [idxs[i] for i in order.tolist()]
+
+    def create_item(self, s: Any) -> Any:
+        """The sample with index `s`; for a stream, `s` is the sample itself."""
+        return self.dataset[s] if self.indexed else s
+
+    def after_item(self, item: Any) -> Any:
+        """What is done to each sample."""
+        return item
+
+    def do_item(self, s: Any) -> Any:
+        """A finished sample: created, then through `after_item`."""
+        return self.after_item(self.create_item(s))
+
+    def before_batch(self, samples: Any) -> Any:
+        """What is done to the samples of a batch before they are stacked."""
+        return samples
+
+    def create_batch(self, samples: Any) -> Any:
+        """A batch from samples; one sample that is a batch already is only converted."""
+        return fa_convert(samples) if self.prebatched else fa_collate(samples)
+
+    def retain(self, batch: Any, samples: Any) -> Any:  # noqa: ARG002 - for subclasses
+        """`batch` with what the samples had and stacking lost; stacking here loses nothing."""
+        return batch
+
+    def do_batch(self, samples: Any) -> Any:
+        """A finished batch of samples."""
+        prepared = self.before_batch(samples)
+        return self.retain(self.create_batch(prepared), prepared)
+
+    def chunkify(self, samples: Iterable[Any]) -> Iterable[Any]:
+        """Samples in lists of a batch each; as they come where they are batches."""
+        if self.prebatched:
+            return samples
+        chunk = list(samples)
+        return [chunk] if chunk else []
+
+    def create_batches(self, samps: Iterable[Any]) -> Iterable[Any]:
+        """The batches of one job, as a rule one; `samps` are indices, or samples of a stream."""
+        return map(self.do_batch, self.chunkify(self._items(samps)))
+
+    def _items(self, samps: Iterable[Any]) -> Iterator[Any]:
+        for s in samps:
+            try:
+                yield self.do_item(s)
+            except SkipItemException:
+                continue
+            except Exception as error:
+                raise self._item_error(s, error) from (error.__cause__ or error)
+
+    def _item_error(self, s: Any, error: Exception) -> DataError:
+        source = None
+        if self.indexed:
+            items = getattr(self.dataset, "items", None)
+            if items is not None and isinstance(s, int) and s < len(items):
+                source = items.iloc[s].to_dict() if hasattr(items, "iloc") else items[s]
+        told = f" ({describe(source)})" if source is not None else ""
+        what = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+        return DataError(f"item {s if self.indexed else describe(s)}{told}: {what}")
+
+    def after_batch(self, batch: Any) -> Any:
+        """What is done to each batch, on the device."""
+        return batch
+
+    def before_iter(self) -> None:
+        """Called before each epoch."""
+
+    def after_iter(self) -> None:
+        """Called after each epoch that was read to its end."""
+
+    wif: Callable[[int], None] | None = None  # worker initialisation, called with the worker's id
+
+    # -- the rest --------------------------------------------------------------------------
+
+    @property
+    def prebatched(self) -> bool:
+        """Whether each sample is a batch already."""
+        return self.bs is None
+
+    def to(self, device: torch.device | str | None) -> Self:
+        """Send batches to `device` from now on."""
+        self.device = torch.device(device) if device is not None else None
+        return self
+
+    def settings(self) -> dict[str, Any]:
+        """The keywords that make a loader like this one."""
+        names = (
+            "bs shuffle drop_last indexed num_workers pin_memory timeout device "
+            "persistent_workers prefetch_factor"
+        )
+        own = {name: getattr(self, name) for name in names.split()}
+        return {**own, "n": self._limit, **self._replaced}
+
+    def new(self, dataset: Any = None, cls: type["DataLoader"] | None = None, **kwargs: Any) -> Any:
+        """A loader like this one, over `dataset` if given, with other settings where given."""
+        if dataset is None:
+            dataset = self.dataset
+        settings = self.settings()
+        if dataset is not self.dataset:
+            # Length, stream or not, and workers worth starting belong to the data set.
+            settings.update(n=None, indexed=None, num_workers=None if self.num_workers else 0)
+        return (cls or type(self))(dataset, **{**settings, **kwargs})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_torch": None}
+
+
+class _Jobs(torch_data.Dataset[Any]):
+    """What a worker holds: the loader, asked for one job at a time."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+
+    def __getitem__(self, job: Job) -> list[Any]:
+        try:
+            return self.loader._do(job, restore=False)
+        except Exception as error:  # sent to the main process, which raises it
+            return [_Failure(error)]
+
+
+class _JobSampler(torch_data.Sampler[Job]):
+    def __init__(self, loader: DataLoader) -> None:
+        self.loader = loader
+        self.key: Key = (0, 0)
+
+    def __iter__(self) -> Iterator[Job]:
+        return self.loader._jobs(self.key)
+
+
+class _Stream(torch_data.IterableDataset[Any]):
+    """A stream read by every worker, each making every n-th batch; order as with one process."""
+
+    def __init__(self, loader: DataLoader, key: Key) -> None:
+        self.loader, self.key = loader, key
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        info = torch_data.get_worker_info()
+        part, parts = (info.id, info.num_workers) if info else (0, 1)
+        try:
+            for batch in self.loader._stream(self.key, part, parts):
+                yield [batch]
+        except Exception as error:  # sent to the main process, which raises it
+            yield [_Failure(error)]
+
+
+class _Failure:
+    """An exception on its way from a worker; pickling alone would drop its cause and traceback."""
+
+    def __init__(self, error: Exception) -> None:
+        import traceback
+
+        self.error = _picklable(error)
+        self.cause = _picklable(error.__cause__) if error.__cause__ else None
+        self.trace = "".join(traceback.format_exception(error))
+
+    def raise_again(self) -> None:
+        info = f"in a worker process:\n{self.trace}"
+        self.error.add_note(info)
+        raise self.error from self.cause
+
+
+def _picklable(error: BaseException) -> BaseException:
+    import pickle
+
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - what was dumped a moment ago
+    except Exception:  # whatever a class of the user's does when it is copied
+        return DataError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def worker_count(batches: int | None) -> int:
+    """Processes worth starting for that many batches: at most one per core and eight in all.
+
+    Example:
+        >>> worker_count(3)
+        0
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    most = min(cores or 1, 8)
+    return most if batches is None else min(most, batches // _BATCHES_PER_WORKER)
+
+
+def _is_indexed(dataset: Any) -> bool:
+    return hasattr(dataset, "__getitem__") and not isinstance(dataset, torch_data.IterableDataset)
+
+
+def _length(dataset: Any, n: int | None, indexed: bool) -> int | None:
+    try:
+        size: int | None = len(dataset)
+    except (TypeError, NotImplementedError):
+        size = None
+    if indexed and size is None and n is None:
+        raise ValueError(
+            f"{type(dataset).__name__} has no length; pass n=, how many samples an epoch has"
+        )
+    return n if size is None else size if n is None else min(n, size)
+
+
+def _nothing() -> Iterator[None]:
+    return chain.from_iterable([None] for _ in iter(int, 1))
+
+
+def _options(cls: type) -> list[str]:
+    from inspect import signature
+
+    names = chain.from_iterable(
+        signature(vars(c)["__init__"]).parameters for c in cls.__mro__ if "__init__" in vars(c)
+    )
+    return [
+        *(n for n in dict.fromkeys(names) if n not in ("self", "hooks", "kwargs", "args")),
+        *DataLoader._hooks,
+    ]

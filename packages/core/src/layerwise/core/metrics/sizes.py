@@ -1,0 +1,97 @@
+"""How large a batch is, and predictions and targets brought to one size."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from layerwise.core.tensors import TensorBase
+
+__all__ = ["count_elements", "count_items", "flatten_check", "plain_tensor", "wide_dtype"]
+
+
+def plain_tensor(x: Tensor) -> Tensor:
+    """`x` without a type of ours: counting must not pay for dispatch.
+
+    Example:
+        >>> from layerwise.core.tensors import TensorCategory
+        >>> type(plain_tensor(TensorCategory(torch.ones(2)))).__name__
+        'Tensor'
+    """
+    return x.as_plain() if isinstance(x, TensorBase) else x
+
+
+def wide_dtype(device: torch.device) -> torch.dtype:
+    """The widest floating type of a device: float64, but float32 where there is none (Apple)."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
+def flatten_check(inp: Tensor, targ: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as (N,) plain tensors.
+
+    Args:
+        inp: predictions of any shape.
+        targ: targets with as many elements.
+
+    Raises:
+        ValueError: if they do not have the same number of elements.
+
+    Example:
+        >>> [x.shape for x in flatten_check(torch.zeros(4, 1), torch.zeros(4))]
+        [torch.Size([4]), torch.Size([4])]
+    """
+    if inp.numel() != targ.numel():
+        raise ValueError(
+            f"predictions of shape {tuple(inp.shape)} and targets of shape {tuple(targ.shape)} do "
+            "not have the same number of elements; check what the model returns, and `axis`, which "
+            "says where the classes are (axis=1 for masks, axis=-1 for (N, C))"
+        )
+    return plain_tensor(inp).reshape(-1), plain_tensor(targ).reshape(-1)
+
+
+def count_elements(parts: Any) -> int:
+    """How many elements the first tensor in `parts` has; the batch size when there is none.
+
+    Example:
+        >>> count_elements((torch.zeros(2, 3), torch.zeros(2)))
+        6
+    """
+    if parts and isinstance(parts[0], Tensor):
+        return parts[0].numel()
+    first = _first_tensor(parts)
+    return count_items(parts) if first is None or _is_list_of_items(parts) else first.numel()
+
+
+def count_items(parts: Any) -> int:
+    """How many items a batch has, by its first tensor; 1 when that cannot be told.
+
+    A list of dictionaries is one dictionary an item, as in detection.
+
+    Example:
+        >>> count_items((torch.zeros(4, 3),)), count_items(({"mask": torch.zeros(5)},))
+        (4, 5)
+        >>> count_items(([{"box": torch.zeros(7, 4)}, {"box": torch.zeros(1, 4)}],))
+        2
+    """
+    if parts and isinstance(parts[0], Tensor):
+        return parts[0].shape[0] if parts[0].dim() else 1
+    if _is_list_of_items(parts):
+        return len(parts[0])
+    first = _first_tensor(parts)
+    return 1 if first is None or not first.dim() else first.shape[0]
+
+
+def _is_list_of_items(parts: Any) -> bool:
+    first = parts[0] if isinstance(parts, (list, tuple)) and parts else None
+    return isinstance(first, (list, tuple)) and bool(first) and isinstance(first[0], Mapping)
+
+
+def _first_tensor(parts: Any) -> Tensor | None:
+    if isinstance(parts, Tensor):
+        return parts
+    if isinstance(parts, Mapping):
+        parts = tuple(parts.values())
+    if not isinstance(parts, (list, tuple)):
+        return None
+    return next((found for part in parts if (found := _first_tensor(part)) is not None), None)

@@ -1,0 +1,96 @@
+"""Modules with little ceremony: no `super().__init__()`, or made of a function alone."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Self
+
+from torch import nn
+
+from layerwise.core.errors import refuse_unknown
+
+__all__ = ["Module", "get_model", "module"]
+
+
+class Module(nn.Module):
+    """An `nn.Module` that is ready before `__init__`: no `super().__init__()` is needed.
+
+    A later `super().__init__()` does no harm: what was registered before it stays.
+
+    Example:
+        >>> class Double(Module):
+        ...     def __init__(self, n: int) -> None:
+        ...         self.layer = nn.Linear(n, 2 * n)
+        >>> len(list(Double(3).parameters()))
+        2
+    """
+
+    # In `__new__` rather than in a metaclass: pickle and deepcopy pass through it as well, and a
+    # subclass stays free to have a metaclass of its own.
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:  # noqa: D102 - as of any class
+        self = super().__new__(cls)
+        nn.Module.__init__(self)
+        return self
+
+    def __init__(self) -> None:
+        pass
+
+
+def module(*fields: str, **defaults: Any) -> Callable[[Callable[..., Any]], type[Module]]:
+    """A decorator that makes a `Module` class of a forward function `f(self, *inputs)`.
+
+    Args:
+        fields: names of settings that must be given; they are kept as attributes.
+        defaults: settings that may be given, with their defaults.
+
+    Raises:
+        TypeError: when the class is called with a setting missing, too many, or misspelt.
+
+    Example:
+        >>> @module("factor", shift=0)
+        ... def Scale(self, x): return x * self.factor + self.shift
+        >>> Scale(3, shift=1)(2)
+        7
+    """
+    parameters = [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in fields
+    ]
+    parameters += [
+        inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=value)
+        for name, value in defaults.items()
+    ]
+    signature = inspect.Signature(parameters)
+
+    def decorate(forward: Callable[..., Any]) -> type[Module]:
+        def initialise(self: Module, *args: Any, **kwargs: Any) -> None:
+            refuse_unknown(
+                forward.__name__, kwargs.keys() - signature.parameters, signature.parameters
+            )
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            for name, value in bound.arguments.items():
+                setattr(self, name, value)
+
+        body = {
+            "__doc__": forward.__doc__ or f"Module that calls `{forward.__name__}`.",
+            "__init__": initialise,
+            "__module__": forward.__module__,
+            "__qualname__": forward.__qualname__,
+            "__signature__": signature,
+            "forward": forward,
+        }
+        return type(forward.__name__, (Module,), body)
+
+    return decorate
+
+
+def get_model(model: nn.Module) -> nn.Module:
+    """The model inside the wrappers that torch's data parallelism puts around it.
+
+    Example:
+        >>> layer = nn.Linear(2, 2)
+        >>> get_model(nn.DataParallel(layer)) is layer
+        True
+    """
+    while isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        model = model.module
+    return model

@@ -1,0 +1,6 @@
+"""Tables for layerwise: its version is checked against core when it is imported."""
+
+from layerwise.core.registry import check_version
+from layerwise.tabular._version import __version__
+
+check_version("tabular", __version__)

@@ -1,0 +1,3 @@
+"""The types of tables: one row as tensors of categories and numbers."""
+
+__all__: list[str] = []

@@ -1,0 +1,8 @@
+"""The record of `layerwise-text`: the names that users and exports find it by."""
+
+from layerwise.core.registry import Plugin
+
+__all__ = ["plugin"]
+
+plugin = Plugin(name="text", api=1)
+"""Its names by kind, for `layerwise.core.registry`."""

@@ -1,0 +1,3 @@
+"""The types of text: titled strings and batches of token numbers."""
+
+__all__: list[str] = []

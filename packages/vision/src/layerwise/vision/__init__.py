@@ -1,0 +1,1 @@
+"""Pictures for layerwise: types, augmentation, data blocks, models and learner."""

@@ -1,0 +1,70 @@
+"""What no file may hold: a path of a machine, the host of a registry, a way to run data."""
+
+import ast
+import re
+import subprocess
+
+import pytest
+
+# Letters in brackets keep this file from matching itself.
+PATHS = re.compile(r"(?<![\w.~/}>-])/(?:h[o]me|U[s]ers|r[o]ot|w[o]rk\w*)/")
+HOSTS = re.compile(r"p[y]pi\.org|p[y]thonhosted|d[o]wnload\.pytorch\.org|a[n]aconda\.org", re.I)
+# Loaders that run what a file tells them to.
+UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+
+
+@pytest.fixture(scope="session")
+def texts(root):
+    """{path: text} of each file that git has or would take."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=root, capture_output=True, text=True,
+    )  # fmt: skip
+    names = listed.stdout.splitlines() or [str(p.relative_to(root)) for p in root.rglob("*.py")]
+    found = {}
+    for name in names:
+        try:
+            found[name] = (root / name).read_text(encoding="utf-8")
+        except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+            continue
+    return found
+
+
+@pytest.mark.parametrize("pattern", [PATHS, HOSTS], ids=["path of a machine", "registry host"])
+def test_no_file_names(texts, pattern):
+    found = [
+        f"{name}:{number}: {line.strip()[:80]}"
+        for name, text in texts.items()
+        for number, line in enumerate(text.splitlines(), start=1)
+        if pattern.search(line)
+    ]
+    assert found == []
+
+
+def unsafe_parts(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (each.name for each in node.names if each.name.split(".")[0] in UNSAFE)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in UNSAFE:
+            yield node.module
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ("eval", "exec", "torch.load", "torch.export.load", "__import__"):
+                yield called
+            elif any(key.arg == "allow_pickle" for key in node.keywords):
+                yield "allow_pickle"
+
+
+def test_our_packages_read_no_pickle_and_run_no_data(texts):
+    found = [
+        f"{name}: {part}"
+        for name, text in texts.items()
+        if name.startswith("packages/") and name.endswith(".py")
+        for part in unsafe_parts(ast.parse(text))
+    ]
+    assert found == []
+
+
+def test_the_search_for_unsafe_parts_finds_them():
+    code = "import pickle\nfrom joblib import load\neval('1')\ntorch.load(f)\nmodel.eval()"
+    assert sorted(unsafe_parts(ast.parse(code))) == ["eval", "joblib", "pickle", "torch.load"]
