@@ -27,6 +27,11 @@ def test_every_public_name_begins_its_docstring_with_a_sentence(module, referenc
     documented: dict[str, str | None] = {}
     for name, text in docstrings(ast.parse(source_of(module).read_text())):
         documented[name] = documented.get(name) or text  # one of several overloads is enough
+    loaded = importlib.import_module(module)
+    for name in names:
+        value = getattr(loaded, name)
+        if value.__doc__ is not type(value).__doc__:  # an instance that carries its own
+            documented[name] = documented.get(name) or value.__doc__
     silent = [name for name in names if not FIRST_SENTENCE.match(documented.get(name) or "")]
     assert not silent, f"no first sentence: {silent}"
 

@@ -14,7 +14,22 @@ def test_the_import_contracts_hold(root):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
-def test_our_modules_import_names_from_where_they_are_defined(module, source_of, reference):
+def imported_names(path):
+    imports = (ast.Import, ast.ImportFrom)
+    nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, imports)]
+    return {alias.asname or alias.name for node in nodes for alias in node.names}
+
+
+def defined_names(path):
+    return {
+        name.id if isinstance(name, ast.Name) else name.name
+        for name in ast.walk(ast.parse(path.read_text()))
+        if isinstance(name, ast.FunctionDef | ast.ClassDef)
+        or (isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store))
+    }
+
+
+def test_our_modules_import_names_from_where_they_are_defined(module, source_of):
     for node in ast.walk(ast.parse(source_of(module).read_text())):
         if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("layerwise."):
             continue
@@ -27,7 +42,8 @@ def test_our_modules_import_names_from_where_they_are_defined(module, source_of,
             assert all(modules), (
                 f"line {node.lineno}: name the module in {node.module} that defines"
             )
-        elif source.stem[0] != "_":
-            public = reference.public_modules(node.module.split(".")[1])[node.module]
-            private = {name for name in names if name not in public}
-            assert private == set(), f"line {node.lineno}: {private} are not public there"
+            continue
+        private = {name for name in names if name.startswith("_") and not name.endswith("__")}
+        assert not private, f"line {node.lineno}: {private} are private to {node.module}"
+        passed_on = set(names) & imported_names(source) - defined_names(source)
+        assert not passed_on, f"line {node.lineno}: {passed_on} are not defined in {node.module}"

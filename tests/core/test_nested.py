@@ -175,6 +175,8 @@ def test_to_plain_returns_plain_tensors_and_parameters_as_they_are():
     plain = torch.ones(2)
     assert to_plain(plain) is plain
     assert to_plain((plain, weight))[1] is weight
+    typed = torch.nn.Parameter(TensorImage(torch.ones(2)))
+    assert to_plain(typed) is typed
 
 
 def test_gradients_flow_through_to_plain():

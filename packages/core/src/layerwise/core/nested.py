@@ -161,13 +161,17 @@ def _to_plain(b: Any) -> Any:
         return b
     if kind is tuple or kind is list:
         return kind([_to_plain(item) for item in b])
-    return _map(_plain, b)
+    return _plain(b) if isinstance(b, Tensor) else _map(_plain, b)
 
 
 def _plain(x: Any) -> Any:
-    if type(x) is Tensor or not isinstance(x, Tensor) or isinstance(x, torch.nn.Parameter):
+    kind = type(x)
+    if kind is Tensor or not isinstance(x, Tensor):
         return x
-    if type(x).__torch_dispatch__ is not Tensor.__torch_dispatch__:
+    # What `isinstance(x, nn.Parameter)` says, without the Python code that it runs.
+    if issubclass(kind, torch.nn.Parameter) or getattr(x, "_is_param", False):
+        return x
+    if kind.__torch_dispatch__ is not Tensor.__torch_dispatch__:
         return x
     return Tensor.as_subclass(x, Tensor)
 

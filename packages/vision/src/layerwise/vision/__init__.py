@@ -1,1 +1,7 @@
 """Pictures for layerwise: types, augmentation, data blocks, models and learner."""
+
+import layerwise.vision.show
+from layerwise.core.registry import check_version
+from layerwise.vision._version import __version__
+
+check_version("vision", __version__)

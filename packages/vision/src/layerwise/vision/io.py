@@ -1,7 +1,7 @@
 """Picture files: reading the header now and the pixels when they are needed, at the scale needed.
 
-A file that cannot be read names itself. Nothing of Pillow's settings is changed: the limit on pixels
-is Pillow's own `Image.MAX_IMAGE_PIXELS`, taken here as a limit and not as a warning.
+A file that cannot be read names itself. Nothing of Pillow's settings is changed: the limit on
+pixels is Pillow's own `Image.MAX_IMAGE_PIXELS`, taken here as a limit and not as a warning.
 """
 
 import io
@@ -52,8 +52,8 @@ _TURNS = {
 class ImageSource:
     """A picture of which the header is read and the pixels are not.
 
-    The compressed bytes are kept, not the open file, so that thousands of undecoded pictures need no
-    file handles and can be pickled.
+    The compressed bytes are kept, not the open file, so that thousands of undecoded pictures need
+    no file handles and can be pickled.
 
     Args:
         data: a path, or the contents of a file.
@@ -91,7 +91,7 @@ class ImageSource:
         return -(-width // self.scale), -(-height // self.scale)
 
     def drafted(self, width: float, height: float) -> "ImageSource":
-        """The same picture at 1/8, 1/4, 1/2 or 1: the smallest that has `width` x `height` at least.
+        """The same picture at 1/8, 1/4, 1/2 or 1: the smallest with `width` x `height` at least.
 
         Only JPEG can be decoded at a smaller scale; others come back as they are.
         """
@@ -159,8 +159,8 @@ class ImageSource:
         width, height = file.size
         if limit is not None and width * height > limit:
             raise BadItemError(
-                f"the picture {self.name} has {width} x {height} pixels, over the limit of {limit}; "
-                "remove it, or raise PIL.Image.MAX_IMAGE_PIXELS if it can be trusted"
+                f"the picture {self.name} has {width} x {height} pixels, over the limit of "
+                f"{limit}; remove it, or raise PIL.Image.MAX_IMAGE_PIXELS if it can be trusted"
             )
         return file
 
@@ -194,9 +194,10 @@ def load_image(
 
     Args:
         fn: a path, or the contents of a file. Of several frames the first is read.
-        mode: Pillow's name for the kind of pixels, for example "RGB" or "L"; the file's own if None.
-        size: width and height that are enough; a JPEG is then decoded at 1/2, 1/4 or 1/8 when it has
-            that many pixels even so. The result is no smaller than this and may be much larger.
+        mode: Pillow's name for the kind of pixels, for example "RGB" or "L"; the file's own if
+            None.
+        size: width and height that are enough; a JPEG is then decoded at 1/2, 1/4 or 1/8 when it
+            has that many pixels even so. The result is no smaller than this and may be much larger.
         exif: turn the picture as its EXIF orientation says.
 
     Raises:
@@ -238,11 +239,11 @@ def _eight_bits(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if values.dtype.itemsize == 2:  # "I;16", of either byte order
         return (values >> 8).astype(np.uint8)
     low, high = values.min(), values.max()
-    if values.dtype.kind == "f" and 0 <= low and high <= 1:
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return np.round(values * 255).astype(np.uint8)
-    if 0 <= low and high <= 255:
+    if low >= 0 and high <= 255:
         return np.round(values).astype(np.uint8)
-    if values.dtype.kind != "f" and 0 <= low and high <= 65535:
+    if values.dtype.kind != "f" and low >= 0 and high <= 65535:
         return (values >> 8).astype(np.uint8)
     raise ValueError(
         f"pixels from {low} to {high} have no one meaning in 8 bits; scale them to 0-255 first and "
@@ -263,7 +264,9 @@ def to_codes(image: Image.Image, mode: str = "L") -> Image.Image:
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 255:
-            raise ValueError(f"a mask holds codes from 0 to 255, this one goes up to {values.max()}")
+            raise ValueError(
+                f"a mask holds codes from 0 to 255, this one goes up to {values.max()}"
+            )
         return Image.fromarray(values.astype(np.uint8))
     return to_mode(image, mode)
 

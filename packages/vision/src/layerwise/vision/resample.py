@@ -14,8 +14,8 @@ __all__ = ["PadMode", "padded_crop", "resize_region"]
 
 Resample = Image.Resampling
 
-# Torch's kernels for bytes were written after Pillow's filters, and differ by one level at most. With
-# vector instructions they take a third of Pillow's time; without, Pillow is the faster.
+# Torch's kernels for bytes were written after Pillow's filters, and differ by one level at most.
+# With vector instructions they take a third of Pillow's time; without, Pillow is the faster.
 _TORCH_FILTERS = {Resample.BILINEAR: "bilinear", Resample.BICUBIC: "bicubic"}
 
 
@@ -53,8 +53,8 @@ def resize_region(
     if (right - left, lower - upper) == size and all(float(v).is_integer() for v in box):
         return image.crop((int(left), int(upper), int(right), int(lower)))
     if image.mode == "RGB" and resample in _TORCH_FILTERS and _torch_is_faster():
-        whole = tuple(map(int, box))
-        if whole == box:
+        whole = int(left), int(upper), int(right), int(lower)
+        if whole == tuple(box):
             return _resize_bytes(image, whole, size, _TORCH_FILTERS[Resample(resample)])
     return image.resize(size, resample, box=box, reducing_gap=3.0)
 
@@ -64,7 +64,7 @@ def _torch_is_faster() -> bool:
 
 
 def _resize_bytes(
-    image: Image.Image, box: tuple[int, ...], size: tuple[int, int], mode: str
+    image: Image.Image, box: tuple[int, int, int, int], size: tuple[int, int], mode: str
 ) -> Image.Image:
     """By torch, on four bytes a pixel, which is how Pillow holds RGB."""
     width, height = box[2] - box[0], box[3] - box[1]
@@ -75,8 +75,8 @@ def _resize_bytes(
     values = np.frombuffer(encoder.encode(width * height * 4)[2], np.uint8).copy()
     pixels = torch.from_numpy(values).view(1, height, width, 4).permute(0, 3, 1, 2)  # (1, 4, H, W)
     small = F.interpolate(pixels, size=size[::-1], mode=mode, antialias=True)
-    data = small.permute(0, 2, 3, 1).contiguous().numpy()
-    result = Image.frombuffer("RGB", size, data.data, "raw", "RGBX", 0, 1)
+    data = small.permute(0, 2, 3, 1).contiguous().numpy().data
+    result = Image.frombytes("RGB", size, data, "raw", "RGBX")
     result.info = dict(image.info)
     return result
 
@@ -84,7 +84,7 @@ def _resize_bytes(
 def padded_crop(
     image: Image.Image, corner: Sequence[int], size: tuple[int, int], pad_mode: str = PadMode.Zeros
 ) -> Image.Image:
-    """`size` (width, height) pixels from `corner` (left, upper), painted outside as `pad_mode` says.
+    """`size` (width, height) pixels from `corner` (left, upper), painted outside as told.
 
     Raises:
         ValueError: if `pad_mode` is none of `PadMode`.

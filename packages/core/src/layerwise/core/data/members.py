@@ -306,9 +306,10 @@ class _TarContent:
     name: str
 
     def read(self, size: int, /) -> bytes:
-        wanted = min(size, self.left)
-        data = self.stream.read(wanted)
-        if wanted and not data:
+        if not self.left:
+            return b""
+        data = self.stream.read(min(size, self.left))
+        if not data:
             raise ArchiveError(f"it ends in the member {short(self.name)}: cut short")
         self.left -= len(data)
         return data

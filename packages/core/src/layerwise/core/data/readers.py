@@ -233,5 +233,5 @@ def parent_label(o: PathLike) -> str:
 
 
 def _shown(item: Any) -> str:
-    text = repr(item)
+    text = " ".join(repr(item).split())  # a Series spreads over lines
     return text if len(text) <= 200 else text[:200] + "..."

@@ -184,22 +184,27 @@ class _Search:
         identity = (status.st_dev, status.st_ino)
         if identity in above:
             return  # a link back to where we came from
-        with os.scandir(folder) as entries:
-            names = sorted((entry.name, entry) for entry in entries if entry.name[0] != ".")
         files_too = bool(above) or not self.folders or "." in self.folders
-        for name, entry in names:
-            if entry.is_dir():
-                if self._enters(name, entry, bool(above)):
-                    self.collect(entry.path, (*above, identity), found)
-            elif files_too and self.matches(name):
-                found.append(entry.path)
+        inside: dict[str, bool] = {}  # names to keep; whether each is a folder
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = entry.name
+                if entry.is_dir():
+                    if name[0] != "." and self._enters(entry, is_first=not above):
+                        inside[name] = True
+                elif files_too and name[0] != "." and self.matches(name):
+                    inside[name] = False
+        start = os.path.join(folder, "")  # noqa: PTH118 - text, as above
+        for name in sorted(inside):
+            if inside[name]:
+                self.collect(start + name, (*above, identity), found)
+            else:
+                found.append(start + name)
 
-    def _enters(self, name: str, entry: "os.DirEntry[str]", below: bool) -> bool:
-        if not below and self.folders:
-            wanted = name in self.folders
-        else:
-            wanted = self.recurse
-        return self.recurse and wanted and (self.followlinks or not entry.is_symlink())
+    def _enters(self, entry: "os.DirEntry[str]", *, is_first: bool) -> bool:
+        if is_first and self.folders and entry.name not in self.folders:
+            return False
+        return self.recurse and (self.followlinks or not entry.is_symlink())
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class LossMetric(RunningMean):
         if not hasattr(learn.loss_func, self.attr):
             raise AttributeError(
                 f"the loss function {callable_name(learn.loss_func)} has no attribute "
-                f"{self.attr!r}; set it where the loss is computed, or leave LossMetric({self.attr!r}) out"
+                f"{self.attr!r}; set it where the loss is computed, or leave this metric out"
             )
         self.update(getattr(learn.loss_func, self.attr), *(learn.yb or learn.xb))
 

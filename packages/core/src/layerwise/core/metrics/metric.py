@@ -220,6 +220,8 @@ class AvgLoss(RunningMean):
 
     def accumulate(self, learn: BatchState) -> None:
         """Add the loss of the batch that a training loop has just seen."""
+        if learn.loss is None:  # predictions without a loss
+            return
         # Without targets (a model that returns its own loss) the inputs give the batch size.
         self.update(learn.loss, *(learn.yb or learn.xb))
 

@@ -19,7 +19,7 @@ from layerwise.core.metrics.counts import (
     precision_of_counts,
     recall_of_counts,
 )
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor, wide_dtype
+from layerwise.core.metrics.sizes import flatten_check, plain_tensor, single_or_wider, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [
@@ -56,13 +56,13 @@ def accuracy_multi(inp: Tensor, targ: Tensor, thresh: float = 0.5, sigmoid: bool
         tensor(0.5000)
     """
     scores, true = flatten_check(inp, targ)
-    scores = scores.sigmoid() if sigmoid else scores
+    scores = single_or_wider(scores).sigmoid() if sigmoid else scores
     return ((scores > thresh) == true.bool()).mean(dtype=torch.float32)
 
 
 def label_rows(pred: Tensor, target: Tensor, sigmoid: bool) -> tuple[Tensor, Tensor]:
     """(N, K) scores and (N, K) truth, as booleans."""
-    scores, true = plain_tensor(pred.detach()), plain_tensor(target)
+    scores, true = single_or_wider(plain_tensor(pred.detach())), plain_tensor(target)
     if scores.shape != true.shape:
         raise ValueError(
             f"predictions of shape {tuple(scores.shape)} and targets of shape {tuple(true.shape)} "
@@ -304,7 +304,8 @@ class HammingLossMulti(_Decisions):
         if table is None:
             return None
         (right, predicted, true), weight = table
-        return ((predicted + true - 2 * right).sum() / (weight * len(true))).item()
+        wrong = predicted + true - 2 * right
+        return float(wrong.sum() / (weight * len(true)))
 
 
 class MatthewsCorrCoefMulti(_Decisions):
@@ -337,5 +338,5 @@ class MatthewsCorrCoefMulti(_Decisions):
         right, predicted, true = table[0].sum(1)
         absent = total - predicted - true + right
         pairs = [[absent, right], [total - predicted, predicted], [total - true, true]]
-        counts = torch.tensor(pairs, dtype=torch.float64).T
+        counts = torch.tensor(pairs, dtype=torch.float64)
         return matthews_of_counts(counts, total)

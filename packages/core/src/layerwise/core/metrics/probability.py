@@ -13,7 +13,7 @@ from layerwise.core.errors import nearest
 from layerwise.core.metrics.collected import CollectedMetric
 from layerwise.core.metrics.counts import check_average
 from layerwise.core.metrics.curves import average_precision, multiclass_auc, roc_area
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor, wide_dtype
+from layerwise.core.metrics.sizes import flatten_check, plain_tensor, single_or_wider, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = ["APScoreBinary", "BrierScore", "RocAuc", "RocAucBinary", "checked_max_fpr"]
@@ -74,7 +74,7 @@ class BrierScore(WeightedMetric):
 
 def _probabilities(pred: Tensor, target: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     """(N, K) softmax of the class scores and (N,) class indices."""
-    scores = plain_tensor(pred.detach()).movedim(axis, -1)
+    scores = single_or_wider(plain_tensor(pred.detach())).movedim(axis, -1)
     _, true = flatten_check(scores[..., 0], target)
     return scores.flatten(0, -2).softmax(-1), true.long()
 
@@ -170,7 +170,8 @@ class _BinaryRanking(CollectedMetric):
         Raises:
             ValueError: if there are more than two classes.
         """
-        scores, targ = plain_tensor(pred.detach()), plain_tensor(targets[0])
+        scores = single_or_wider(plain_tensor(pred.detach()))
+        targ = plain_tensor(targets[0])
         if scores.numel() == targ.numel():
             self._keep(scores.reshape(-1).sigmoid(), targ.reshape(-1))
             return

@@ -16,7 +16,7 @@ from layerwise.core.errors import nearest
 from layerwise.core.metrics.collected import CollectedMetric, activated
 from layerwise.core.metrics.curves import tied_ranks
 from layerwise.core.metrics.pooled import pooled
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor, wide_dtype
+from layerwise.core.metrics.sizes import flatten_check, plain_tensor, single_or_wider, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [
@@ -33,10 +33,10 @@ __all__ = [
 
 
 def _numbers(inp: Tensor, targ: Tensor) -> tuple[Tensor, Tensor]:
-    """(N,) predictions and targets, both floating."""
-    inp, targ = flatten_check(inp, targ)
-    targ = targ if targ.is_floating_point() else targ.float()
-    return inp.to(torch.promote_types(inp.dtype, targ.dtype)), targ
+    """(N,) predictions and targets, both floating and of one type."""
+    inp, targ = (single_or_wider(x) for x in flatten_check(inp, targ))
+    dtype = torch.promote_types(inp.dtype, targ.dtype)
+    return inp.to(dtype), targ.to(dtype)
 
 
 def mse(inp: Tensor, targ: Tensor) -> Tensor:

@@ -8,7 +8,14 @@ from torch import Tensor
 
 from layerwise.core.tensors import TensorBase
 
-__all__ = ["count_elements", "count_items", "flatten_check", "plain_tensor", "wide_dtype"]
+__all__ = [
+    "count_elements",
+    "count_items",
+    "flatten_check",
+    "plain_tensor",
+    "single_or_wider",
+    "wide_dtype",
+]
 
 
 def plain_tensor(x: Tensor) -> Tensor:
@@ -25,6 +32,16 @@ def plain_tensor(x: Tensor) -> Tensor:
 def wide_dtype(device: torch.device) -> torch.dtype:
     """The widest floating type of a device: float64, but float32 where there is none (Apple)."""
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def single_or_wider(x: Tensor) -> Tensor:
+    """`x` as float32, or as it is if wider: half precision spoils probabilities and sums.
+
+    Example:
+        >>> [single_or_wider(x).dtype for x in (torch.ones(1).half(), torch.ones(1).double())]
+        [torch.float32, torch.float64]
+    """
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def flatten_check(inp: Tensor, targ: Tensor) -> tuple[Tensor, Tensor]:

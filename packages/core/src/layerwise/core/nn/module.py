@@ -35,7 +35,7 @@ class Module(nn.Module):
         pass
 
 
-def module(*fields: str, **defaults: Any) -> Callable[[Callable[..., Any]], type[Module]]:
+def module(*fields: str, **defaults: Any) -> Callable[[Callable[..., Any]], type[Any]]:
     """A decorator that makes a `Module` class of a forward function `f(self, *inputs)`.
 
     Args:
@@ -60,7 +60,8 @@ def module(*fields: str, **defaults: Any) -> Callable[[Callable[..., Any]], type
     ]
     signature = inspect.Signature(parameters)
 
-    def decorate(forward: Callable[..., Any]) -> type[Module]:
+    # `type[Any]`, since a type checker cannot know the settings of a class made here.
+    def decorate(forward: Callable[..., Any]) -> type[Any]:
         def initialise(self: Module, *args: Any, **kwargs: Any) -> None:
             refuse_unknown(
                 forward.__name__, kwargs.keys() - signature.parameters, signature.parameters

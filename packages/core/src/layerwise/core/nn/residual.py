@@ -104,7 +104,7 @@ class ResBlock(Module):
         g2: groups of the last convolution.
         sa: self-attention at the end of the path.
         sym: make that attention symmetric.
-        norm_type: how to normalise, or None.
+        norm_type: how to normalise, in the path and the shortcut, or None.
         act_cls: makes the activations.
         ndim: dimensions in space: 1, 2 or 3.
         ks: size of the window.
@@ -150,7 +150,6 @@ class ResBlock(Module):
         zero = norm_type if norm_type is None else _ZERO_START.get(norm_type, norm_type)
         inner = partial(ConvLayer, ndim=ndim, norm_type=norm_type, act_cls=act_cls, **kwargs)
         last = partial(ConvLayer, ndim=ndim, norm_type=zero, act_cls=None, groups=g2, **kwargs)
-        plain = partial(ConvLayer, ks=1, ndim=ndim, act_cls=None, **kwargs)
         if expansion == 1:
             path = [inner(ni, nh2, ks, stride, groups=ni if dw else groups), last(nh2, nf, ks)]
         else:
@@ -165,11 +164,14 @@ class ResBlock(Module):
         if sa:
             gates.append(SimpleSelfAttention(nf, ks=1, sym=sym))
         self.convpath = nn.Sequential(*path, *gates)
-        shortcut: list[nn.Module] = [] if ni == nf else [plain(ni, nf)]
-        if stride != 1:
-            shortcut.insert(
-                0 if pool_first else len(shortcut), pool(stride, ndim=ndim, ceil_mode=True)
+        shortcut: list[nn.Module] = []
+        if ni != nf:
+            shortcut.append(
+                ConvLayer(ni, nf, 1, ndim=ndim, norm_type=norm_type, act_cls=None, **kwargs)
             )
+        if stride != 1:
+            at = 0 if pool_first else len(shortcut)
+            shortcut.insert(at, pool(stride, ndim=ndim, ceil_mode=True))
         self.idpath = nn.Sequential(*shortcut)
         # The sum is a tensor of this block's own, so a ReLU may overwrite it.
         self.act = nn.ReLU(inplace=True) if act_cls is nn.ReLU else act_cls()

@@ -57,8 +57,8 @@ class RunningBatchNorm(Module):
                 f"an input of shape {tuple(x.shape)} for RunningBatchNorm({self.nf}); "
                 f"give (batch, {self.nf}, ...)"
             )
-        # In float32 whatever comes: half precision has no digits for a difference of squares.
-        values = x.float()
+        # Not in half precision, which has no digits for a difference of squares.
+        values = x.to(torch.promote_types(x.dtype, torch.float32))
         sums, squares, count = (
             self._update(values) if self.training else (self.sums, self.squares, self.count)
         )
@@ -71,8 +71,8 @@ class RunningBatchNorm(Module):
     def _update(self, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         others = [d for d in range(values.ndim) if d != 1]
         new_share = 1 - (1 - self.mom) / math.sqrt(max(values.shape[0] - 1, 1))
-        sums = self.sums.lerp(values.sum(others), new_share)
-        squares = self.squares.lerp(values.square().sum(others), new_share)
+        sums = self.sums.lerp(values.sum(others).to(self.sums.dtype), new_share)
+        squares = self.squares.lerp(values.square().sum(others).to(self.sums.dtype), new_share)
         count = self.count.lerp(self.count.new_tensor(values.numel() / self.nf), new_share)
         with torch.no_grad():
             self.sums.copy_(sums)

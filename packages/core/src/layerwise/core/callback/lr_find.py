@@ -1,0 +1,217 @@
+"""The learning-rate finder: a short mock training with a growing rate, and what it suggests."""
+
+import copy
+import math
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from layerwise.core.callback.schedule import ParamScheduler
+from layerwise.core.items import listify
+from layerwise.core.optim.schedules import SchedExp
+from layerwise.core.random import get_random_states, set_random_states
+from layerwise.core.train.events import CancelFitException, CancelValidException
+from layerwise.core.train.progress import no_logging
+from layerwise.core.train.recorder import Recorder
+
+__all__ = ["LRFinder", "SuggestionMethod", "lr_find", "minimum", "slide", "steep", "valley"]
+
+Floats = NDArray[np.float64]
+Suggestion = Callable[[Floats, Floats, int], tuple[float, tuple[float, float]]]
+
+
+class LRFinder(ParamScheduler):
+    """Raises the rate batch by batch, and stops the fit when the loss has gone up for good.
+
+    Args:
+        start_lr: the first rate.
+        end_lr: the last.
+        num_it: batches.
+        stop_div: stop when the loss is more than four times its smallest value.
+    """
+
+    order: ClassVar[float] = 44
+
+    def __init__(
+        self,
+        start_lr: float = 1e-7,
+        end_lr: float = 10.0,
+        num_it: int = 100,
+        stop_div: bool = True,
+    ) -> None:
+        super().__init__({"lr": SchedExp(start_lr, end_lr)})
+        self.num_it, self.stop_div = num_it, stop_div
+        self.best = math.inf
+
+    def before_fit(self) -> None:
+        """Start with no best loss."""
+        super().before_fit()
+        self.best = math.inf
+
+    def before_batch(self) -> None:
+        """Set the rate for this batch; progress is counted in batches of the search."""
+        self.learn.pct_train = self.learn.train_iter / self.num_it
+        super().before_batch()
+
+    def after_batch(self) -> None:
+        """Stop when the loss is too high, or no number any more, or the search is done."""
+        loss = float(self.learn.loss)
+        self.best = min(self.best, loss)
+        if self.stop_div and not loss <= 4 * self.best:
+            raise CancelFitException
+        if self.learn.train_iter + 1 >= self.num_it:
+            raise CancelFitException
+
+    def before_validate(self) -> None:
+        """There is nothing to validate."""
+        raise CancelValidException
+
+
+def valley(lrs: Floats, losses: Floats, num_it: int) -> tuple[float, tuple[float, float]]:  # noqa: ARG001 - one signature for all
+    """A rate inside the longest stretch of falling loss, two thirds of the way down.
+
+    Returns:
+        the rate, and the point (rate, loss) on the curve.
+    """
+    start, end = _longest_fall(losses)
+    section = (end - start) / 3
+    index = start + int(section) + int(section / 2)
+    return float(lrs[index]), (float(lrs[index]), float(losses[index]))
+
+
+def slide(
+    lrs: Floats,
+    losses: Floats,
+    num_it: int,  # noqa: ARG001 - one signature for all
+    *,
+    lr_diff: int = 15,
+    thresh: float = 0.005,
+    adjust_value: float = 1.0,
+) -> tuple[float, tuple[float, float]]:
+    """The last rate, coming from the right, before the slope becomes flat over `lr_diff` points."""
+    gradient = np.gradient(losses)
+    right, left = -1, -1 - lr_diff
+    lr = lrs[right]
+    while left >= -len(lrs) and abs(gradient[right] - gradient[left]) > thresh:
+        lr = lrs[left]
+        right, left = right - 1, left - 1
+    suggestion = float(lr) * adjust_value
+    return suggestion, (suggestion, float(np.interp(np.log10(suggestion), np.log10(lrs), losses)))
+
+
+def minimum(lrs: Floats, losses: Floats, num_it: int) -> tuple[float, tuple[float, float]]:  # noqa: ARG001
+    """A tenth of the rate with the smallest loss."""
+    index = int(losses.argmin())
+    lr = float(lrs[index]) / 10
+    return lr, (lr, float(losses[np.abs(lrs - lr).argmin()]))
+
+
+def steep(lrs: Floats, losses: Floats, num_it: int) -> tuple[float, tuple[float, float]]:  # noqa: ARG001
+    """The rate at which the loss falls fastest, per factor of the rate."""
+    slopes = (losses[1:] - losses[:-1]) / (np.log(lrs[1:]) - np.log(lrs[:-1]))
+    index = int(slopes.argmin())
+    return float(lrs[index]), (float(lrs[index]), float(losses[index]))
+
+
+class SuggestionMethod:
+    """The functions that read a rate from the curve, by name."""
+
+    Valley = staticmethod(valley)
+    Slide = staticmethod(slide)
+    Minimum = staticmethod(minimum)
+    Steep = staticmethod(steep)
+
+
+def lr_find(
+    learn: Any,
+    start_lr: float = 1e-7,
+    end_lr: float = 10.0,
+    num_it: int = 100,
+    stop_div: bool = True,
+    show_plot: bool = True,
+    suggest_funcs: Suggestion | Sequence[Suggestion] = valley,
+) -> Any:
+    """Suggested learning rates, from a mock training in which the rate grows.
+
+    The mock training runs on a copy in memory. No file is written; model, optimizer, callbacks,
+    random states and the order of the data are afterwards what they were before.
+
+    Args:
+        learn: the learner.
+        start_lr: the first rate.
+        end_lr: the last.
+        num_it: batches.
+        stop_div: stop when the loss has gone up for good.
+        show_plot: draw the curve and the suggestions.
+        suggest_funcs: what reads rates from the curve: `valley`, `slide`, `minimum`, `steep`, or
+            functions of your own of (rates, losses, batches).
+
+    Returns:
+        A named tuple with a rate per function.
+    """
+    functions: list[Any] = listify(suggest_funcs)
+    recorder = _mock_training(learn, start_lr, end_lr, num_it, stop_div)
+    lrs, losses = np.array(recorder.lrs), np.array(recorder.losses)
+    keep = np.isfinite(losses)
+    # The first tenth is noise, the last five points are past the end of the valley.
+    cut = slice(len(losses) // 10, -5 if len(losses) > 20 else None)
+    lrs, losses = lrs[keep][cut], losses[keep][cut]
+    if len(losses) < 3:
+        raise ValueError(
+            f"only {len(losses)} finite losses in the search from {start_lr} to {end_lr}; start "
+            "with a smaller rate, or look at the data and the model with learn.summary()"
+        )
+    found = {f.__name__: f(lrs, losses, num_it) for f in functions}
+    if show_plot:
+        points = {name: point for name, (_, point) in found.items()}
+        plot_search(lrs, losses, points)
+    made: Any = namedtuple("SuggestedLRs", list(found))  # type: ignore[misc]  # known at run time
+    return made(*(lr for lr, _ in found.values()))
+
+
+def plot_search(lrs: Floats, losses: Floats, points: dict[str, tuple[float, float]]) -> Any:
+    """Draw loss against rate, with the suggested points. Returns the axes."""
+    from layerwise.core.display.axes import subplots
+
+    ax = subplots()[1][0]
+    ax.plot(lrs, losses)
+    ax.set(xscale="log", xlabel="learning rate", ylabel="loss")
+    for colour, (name, point) in enumerate(points.items(), 1):
+        ax.plot(*point, "o", color=f"C{colour}", label=f"{name}: {point[0]:.1e}")
+    ax.legend()
+    return ax
+
+
+def _mock_training(
+    learn: Any, start_lr: float, end_lr: float, num_it: int, stop_div: bool
+) -> Recorder:
+    twin = _twin(learn)
+    batches = len(twin.dls.train)
+    finder = LRFinder(start_lr, end_lr, num_it, stop_div)
+    states = get_random_states()
+    try:
+        with twin.no_bar(), no_logging(twin):
+            twin.fit(-(-num_it // max(batches, 1)), cbs=finder)
+    finally:
+        set_random_states(**states)
+    recorder: Recorder = twin.recorder
+    return recorder
+
+
+def _twin(learn: Any) -> Any:
+    """A copy of the learner with model, optimizer and callbacks of its own, over the same data."""
+    return copy.deepcopy(learn, {id(learn.dls): learn.dls})
+
+
+def _longest_fall(losses: Floats) -> tuple[int, int]:
+    """Where the longest falling subsequence ends, and as many points before that as it has."""
+    lengths = np.ones(len(losses), dtype=np.int64)
+    for i, loss in enumerate(losses):
+        above = lengths[:i][losses[:i] > loss]
+        if len(above):
+            lengths[i] = above.max() + 1
+    end = int(lengths.argmax())
+    return max(end - int(lengths[end]), 0), end

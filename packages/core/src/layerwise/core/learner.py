@@ -1,0 +1,654 @@
+"""`Learner`: model, data, loss and optimizer together, and the methods that users call."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from layerwise.core.callback.lr_find import Suggestion, lr_find, valley
+from layerwise.core.callback.schedule import fine_tune, fit_flat_cos, fit_one_cycle, fit_sgdr
+from layerwise.core.data.loader import DataLoader
+from layerwise.core.data.loaders import TfmdDL
+from layerwise.core.errors import nearest
+from layerwise.core.items import L, listify
+from layerwise.core.metrics.metric import mk_metric
+from layerwise.core.nested import nested_reorder, to_concat
+from layerwise.core.nn.base_loss import NoneReduce
+from layerwise.core.nn.norm import norm_bias_params
+from layerwise.core.nn.summary import ModuleSummary, module_summary
+from layerwise.core.nn.walk import trainable_params
+from layerwise.core.optim.algorithms import Adam
+from layerwise.core.optim.groups import BaseOptimizer
+from layerwise.core.random import draw_seed
+from layerwise.core.train import engine
+from layerwise.core.train.callback import Callback, CallbackTable, TrainEvalCallback
+from layerwise.core.train.checkpoint import load_model, save_model
+from layerwise.core.train.events import FIT, Event
+from layerwise.core.train.predict import GatherPredsCallback, activation_of, decodes_of
+from layerwise.core.train.progress import EpochTable, ProgressCallback, no_bar, no_logging
+from layerwise.core.train.recorder import Recorder
+from layerwise.core.train.state import TrainState
+
+__all__ = ["Learner"]
+
+Splitter = Callable[[nn.Module], Any]
+
+
+class Learner(TrainState):
+    """Everything that is needed to train a model.
+
+    Args:
+        dls: `DataLoaders`; stock `torch.utils.data.DataLoader`s in them are fine.
+        model: the model; it is called with the inputs of a batch.
+        loss_func: called as `loss_func(pred, *targets)`; the data says which when None.
+        opt_func: makes the optimizer from parameter groups and `lr`.
+        lr: default learning rate.
+        splitter: from the model to its parameter groups, input side first; one group when None.
+        cbs: callbacks besides the usual ones.
+        metrics: functions of (pred, *targets), `Metric`s, or one of them.
+        path: where files are written; the path of `dls` when None.
+        model_dir: the folder in `path` for models.
+        wd: weight decay; that of `opt_func` when None.
+        wd_bn_bias: decay the parameters of norm layers and biases too.
+        train_bn: train norm layers even where their group is frozen, since their statistics move
+            with the new data anyway.
+        moms: momentum at the start, at the largest learning rate and at the end of a cycle.
+        default_cbs: add the usual callbacks: `TrainEvalCallback`, `Recorder`, `ProgressCallback`.
+
+    Example:
+        >>> from layerwise.core.data.loader import DataLoader
+        >>> from layerwise.core.data.loaders import DataLoaders
+        >>> data = [(torch.tensor([x]), torch.tensor([2 * x])) for x in (0.1, 0.5, 0.9, 0.3)]
+        >>> dls = DataLoaders(DataLoader(data, bs=2), DataLoader(data, bs=2))
+        >>> learn = Learner(dls, nn.Linear(1, 1), loss_func=nn.MSELoss(), lr=0.1)
+        >>> with learn.no_logging(): learn.fit(20)
+        >>> learn.recorder.losses[-1] < learn.recorder.losses[0]
+        True
+    """
+
+    def __init__(
+        self,
+        dls: Any,
+        model: nn.Module,
+        loss_func: Callable[..., Any] | None = None,
+        opt_func: Callable[..., BaseOptimizer] = Adam,
+        lr: float | slice = 1e-3,
+        splitter: Splitter = trainable_params,
+        cbs: Callback | Iterable[Callback] | None = None,
+        metrics: Any = None,
+        path: str | Path | None = None,
+        model_dir: str = "models",
+        wd: float | None = None,
+        wd_bn_bias: bool = False,
+        train_bn: bool = True,
+        moms: tuple[float, float, float] = (0.95, 0.85, 0.95),
+        default_cbs: bool = True,
+    ) -> None:
+        self.dls, self.model = dls, model
+        self.loss_func = loss_func if loss_func is not None else _loss_of(dls)
+        self.opt_func, self.lr, self.splitter = opt_func, lr, splitter
+        self.wd, self.wd_bn_bias, self.train_bn, self.moms = wd, wd_bn_bias, train_bn, moms
+        self.path = Path(path if path is not None else getattr(dls, "path", "."))
+        self.model_dir = model_dir
+        self.metrics = [mk_metric(m) for m in listify(metrics)]
+        self.logger = EpochTable()
+        self.epoch, self.n_epoch, self.run_seed = 0, 1, 0
+        self._opt: BaseOptimizer | None = None
+        self._frozen_to = 0
+        self._table = CallbackTable([])
+        usual = [TrainEvalCallback(), Recorder(), ProgressCallback()] if default_cbs else []
+        self.add_cbs([*usual, *_listed(cbs)])
+
+    # -- callbacks -------------------------------------------------------------------------
+
+    @property
+    def cbs(self) -> Sequence[Callback]:  # type: ignore[override]  # read from the table
+        """The callbacks, in the order in which they are called."""
+        return self._table.cbs
+
+    @property
+    def ordered_cbs(self) -> Sequence[Callback]:
+        """The same as `cbs`, which are always in order."""
+        return self._table.cbs
+
+    def __call__(self, event: str) -> None:
+        """Call the method `event` of all callbacks, in order."""
+        self._table.call(event, self)
+
+    def add_cb(self, cb: Callback | type[Callback]) -> Self:
+        """Add one callback; it becomes the attribute `self.<its name>` too."""
+        made = cb() if isinstance(cb, type) else cb
+        if not isinstance(made, Callback):
+            raise TypeError(f"{made!r} is no Callback; subclass layerwise.core.train.Callback")
+        known = getattr(self, made.name, None)
+        if known is not None and not isinstance(known, Callback):
+            raise ValueError(
+                f"a callback named {made.name!r} would hide the learner's own {made.name!r}; "
+                f"give {type(made).__name__} another class name"
+            )
+        self._table = CallbackTable([*self._table.cbs, made])
+        made.learn = self
+        setattr(self, made.name, made)
+        made.after_create()
+        return self
+
+    def add_cbs(self, cbs: Any) -> Self:
+        """Add several callbacks."""
+        for cb in _listed(cbs):
+            self.add_cb(cb)
+        return self
+
+    def remove_cb(self, cb: Callback | type[Callback]) -> Self:
+        """Remove one callback, or all of a class."""
+        gone = [c for c in self.cbs if c is cb or (isinstance(cb, type) and type(c) is cb)]
+        if not gone:
+            names = ", ".join(type(c).__name__ for c in self.cbs)
+            raise ValueError(f"this learner has no callback {cb!r}; it has {names}")
+        self._table = CallbackTable([c for c in self.cbs if c not in gone])
+        for callback in gone:
+            if self.__dict__.get(callback.name) is callback:
+                delattr(self, callback.name)
+        return self
+
+    def remove_cbs(self, cbs: Any) -> Self:
+        """Remove several callbacks."""
+        for cb in _listed(cbs):
+            self.remove_cb(cb)
+        return self
+
+    @contextmanager
+    def added_cbs(self, cbs: Any) -> Iterator[Self]:
+        """These callbacks too, inside this context."""
+        added = [cb() if isinstance(cb, type) else cb for cb in _listed(cbs)]
+        self.add_cbs(added)
+        try:
+            yield self
+        finally:
+            self.remove_cbs(added)
+
+    @contextmanager
+    def removed_cbs(self, cbs: Any) -> Iterator[Self]:
+        """Without these callbacks, inside this context."""
+        kinds = _listed(cbs)
+        gone = [
+            c
+            for c in self.cbs
+            if any(c is k or (isinstance(k, type) and type(c) is k) for k in kinds)
+        ]
+        self.remove_cbs(gone)
+        try:
+            yield self
+        finally:
+            self.add_cbs(gone)
+
+    # -- the optimizer ---------------------------------------------------------------------
+
+    @property
+    def opt(self) -> BaseOptimizer:
+        """The optimizer; made when it is first asked for."""
+        return self.ready_opt()
+
+    @opt.setter
+    def opt(self, opt: BaseOptimizer | None) -> None:
+        self._opt = opt
+
+    def ready_opt(self, reset: bool = False) -> BaseOptimizer:
+        """The optimizer, made when there is none yet, or when a new one is wanted."""
+        if self._opt is None or reset:
+            self.create_opt()
+        if self._opt is None:
+            raise ValueError("create_opt has made no optimizer")
+        return self._opt
+
+    def create_opt(self) -> None:
+        """Make a new optimizer from the parameter groups, frozen as the last one was."""
+        extra = {} if self.wd is None else {"wd": self.wd}
+        opt = self.opt_func(self.splitter(self.model), lr=self.lr, **extra)
+        owned = {id(p) for group in opt.param_lists for p in group}
+        if not self.wd_bn_bias:
+            exempt = [p for p in norm_bias_params(self.model, with_bias=True) if id(p) in owned]
+            opt.set_flags(exempt, do_wd=False)
+        if self.train_bn:
+            norms = [p for p in norm_bias_params(self.model, with_bias=False) if id(p) in owned]
+            opt.set_flags(norms, force_train=True)
+        self._opt = opt
+        if self._frozen_to:
+            opt.freeze_to(self._frozen_to)
+
+    def freeze_to(self, n: int) -> None:
+        """Train only the parameter groups from `n` on; negative numbers count from the end."""
+        self._frozen_to = n
+        self.opt.freeze_to(n)
+
+    def freeze(self) -> None:
+        """Train the last parameter group alone."""
+        self.freeze_to(-1)
+
+    def unfreeze(self) -> None:
+        """Train all parameter groups."""
+        self.freeze_to(0)
+
+    # -- training --------------------------------------------------------------------------
+
+    def batch_step(self) -> None:
+        """What is done with one batch; override it to write a step by hand."""
+        engine.batch_step(self)
+
+    def fit(
+        self,
+        n_epoch: int,
+        lr: Any = None,
+        wd: float | None = None,
+        cbs: Any = None,
+        reset_opt: bool = False,
+        start_epoch: int = 0,
+    ) -> None:
+        """Train.
+
+        Args:
+            n_epoch: epochs in all.
+            lr: a number, a slice that is spread over the groups, or one per group; `self.lr`
+                when None.
+            wd: weight decay for this fit.
+            cbs: callbacks for this fit alone.
+            reset_opt: start with a new optimizer.
+            start_epoch: the first epoch to do, of a training that was stopped.
+        """
+        opt = self.ready_opt(reset_opt)
+        if wd is not None or self.wd is not None:
+            opt.set_hyper("wd", self.wd if wd is None else wd)
+        opt.set_hyper("lr", self.lr if lr is None else lr)
+        with self._only_now(cbs):
+            engine.fit(self, n_epoch, start_epoch)
+
+    def fit_one_cycle(self, n_epoch: int, lr_max: Any = None, **kwargs: Any) -> None:
+        """Train by the one-cycle policy; arguments as for the function `fit_one_cycle`."""
+        fit_one_cycle(self, n_epoch, lr_max, **kwargs)
+
+    def fit_flat_cos(self, n_epoch: int, lr: Any = None, **kwargs: Any) -> None:
+        """Train at one rate, then let it fall; arguments as for the function `fit_flat_cos`."""
+        fit_flat_cos(self, n_epoch, lr, **kwargs)
+
+    def fit_sgdr(self, n_cycles: int, cycle_len: int, lr_max: Any = None, **kwargs: Any) -> None:
+        """Train in cycles with restarts; arguments as for the function `fit_sgdr`."""
+        fit_sgdr(self, n_cycles, cycle_len, lr_max, **kwargs)
+
+    def fine_tune(self, epochs: int, base_lr: float = 2e-3, **kwargs: Any) -> None:
+        """Train the head, then the whole model; arguments as for the function `fine_tune`."""
+        fine_tune(self, epochs, base_lr, **kwargs)
+
+    def lr_find(
+        self,
+        start_lr: float = 1e-7,
+        end_lr: float = 10.0,
+        num_it: int = 100,
+        stop_div: bool = True,
+        show_plot: bool = True,
+        suggest_funcs: Suggestion | Sequence[Suggestion] = valley,
+    ) -> Any:
+        """Suggested learning rates; see the function `lr_find`. Nothing is changed by it."""
+        return lr_find(self, start_lr, end_lr, num_it, stop_div, show_plot, suggest_funcs)
+
+    def validate(self, ds_idx: int = 1, dl: Any = None, cbs: Any = None) -> L:
+        """The loss and the metrics over a loader.
+
+        Args:
+            ds_idx: which loader of `dls`.
+            dl: the loader itself.
+            cbs: callbacks for this alone.
+        """
+        loader = self.dls[ds_idx] if dl is None else dl
+        with self.no_logging(), self._only_now(cbs), self._in_fit():
+            engine.validate_epoch(self, loader)
+        recorder = next((cb for cb in self.cbs if isinstance(cb, Recorder)), None)
+        return L(recorder.final_record) if recorder is not None else L()
+
+    @contextmanager
+    def _in_fit(self) -> Iterator[None]:
+        """The events around a fit, for what is no training."""
+        n_epoch, epoch, seed = self.n_epoch, self.epoch, self.run_seed
+        self.n_epoch, self.epoch, self.run_seed = 1, 0, draw_seed()
+        kept = _Kept(self)
+        self(FIT.before)
+        try:
+            yield
+        finally:
+            self(FIT.after)
+            engine.forget_batch(self)
+            kept.put_back()
+            self.n_epoch, self.epoch, self.run_seed = n_epoch, epoch, seed
+
+    @contextmanager
+    def validation_context(self, cbs: Any = None, inner: bool = False) -> Iterator[Self]:
+        """Quiet, with these callbacks too, and inside the events of a fit unless `inner`."""
+        with ExitStack() as stack:
+            stack.enter_context(self.no_logging())
+            stack.enter_context(self._only_now(cbs))
+            if not inner:
+                stack.enter_context(self._in_fit())
+            yield self
+
+    def _only_now(self, cbs: Any) -> AbstractContextManager[Any]:
+        return self.added_cbs(cbs)
+
+    def all_batches(self) -> None:
+        """Run every batch of the current loader `dl`."""
+        engine.all_batches(self, self.dl)
+
+    def one_batch(self, i: int, b: Any) -> None:
+        """Run one batch, number `i`."""
+        engine.one_batch(self, i, b)
+
+    # -- predictions -----------------------------------------------------------------------
+
+    def get_preds(
+        self,
+        ds_idx: int = 1,
+        dl: Any = None,
+        with_input: bool = False,
+        with_decoded: bool = False,
+        with_loss: bool = False,
+        act: Callable[[Any], Any] | None = None,
+        inner: bool = False,
+        reorder: bool = True,
+        cbs: Any = None,
+        save_preds: str | Path | None = None,
+        save_targs: str | Path | None = None,
+        with_preds: bool = True,
+        with_targs: bool = True,
+        concat_dim: int = 0,
+    ) -> tuple[Any, ...]:
+        """Predictions and targets over a loader, in the order of its items.
+
+        Args:
+            ds_idx: which loader of `dls`; training data are neither shuffled nor dropped.
+            dl: the loader itself, or a list of batches.
+            with_input: put the inputs first.
+            with_decoded: add what the predictions mean (a class, say) after the targets.
+            with_loss: add the loss of each item at the end.
+            act: what turns outputs into predictions; the loss's own `activation` when None.
+            inner: inside another fit: leave out the events around it.
+            reorder: put items back in the order of the data, for loaders that sort.
+            cbs: callbacks for this alone.
+            save_preds: folder to write predictions to, batch by batch.
+            save_targs: likewise for targets.
+            with_preds: keep predictions in memory.
+            with_targs: keep targets in memory.
+            concat_dim: the axis along which batches are joined.
+
+        Returns:
+            (inputs,) predictions, targets (, decoded) (, losses); None in place of what was not
+            kept.
+        """
+        loader, order = _in_order(self.dls[ds_idx] if dl is None else dl)
+        gather = GatherPredsCallback(
+            with_input, with_loss, with_preds, with_targs, save_preds, save_targs, concat_dim
+        )
+        with ExitStack() as stack:
+            if with_loss:
+                stack.enter_context(self.loss_not_reduced())
+            stack.enter_context(self.validation_context([gather, *_listed(cbs)], inner))
+            engine.validate_epoch(self, loader)
+        found = gather.all_tensors()
+        at = 1 if with_input else 0
+        if with_preds:
+            found[at] = (act or activation_of(self.loss_func))(found[at])
+            if with_decoded:
+                found.insert(at + 2, decodes_of(self.loss_func)(found[at]))
+        if reorder and order is not None:
+            found = [nested_reorder(f, order) if f is not None else None for f in found]
+        return tuple(found)
+
+    def predict(
+        self, item: Any, rm_type_tfms: int | None = None, with_input: bool = False
+    ) -> tuple[Any, ...]:
+        """What the model says of one item.
+
+        Args:
+            item: what the data set starts from (a file name), or reads (an image).
+            rm_type_tfms: how many first transforms to leave out; found from the type when None.
+            with_input: put the decoded input first.
+
+        Returns:
+            The decoded prediction, what the loss decodes it to, and the prediction itself.
+        """
+        dl = self.dls.test_dl([item], rm_type_tfms=rm_type_tfms, num_workers=0, bs=1)
+        with no_bar(self):
+            inputs, preds, _, decoded = self.get_preds(dl=dl, with_input=True, with_decoded=True)
+        members = inputs if isinstance(inputs, tuple) else (inputs,)
+        outs = decoded if isinstance(decoded, tuple) else (decoded,)
+        sample = self.dls.decode_batch((*members, *outs))[0]
+        count = len(members)
+        target = sample[count] if len(sample) == count + 1 else tuple(sample[count:])
+        result = (target, _first(decoded), _first(preds))
+        return (
+            ((sample[0] if count == 1 else tuple(sample[:count])), *result)
+            if with_input
+            else result
+        )
+
+    def show_results(
+        self,
+        ds_idx: int = 1,
+        dl: Any = None,
+        max_n: int = 9,
+        shuffle: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Show samples beside what is predicted for them.
+
+        Args:
+            ds_idx: which loader of `dls`.
+            dl: the loader itself.
+            max_n: how many samples.
+            shuffle: samples from anywhere in the data.
+            kwargs: for the method that draws these types.
+        """
+        loader: TfmdDL = (self.dls[ds_idx] if dl is None else dl).new(shuffle=shuffle)
+        batch = loader.one_batch()
+        with no_bar(self):
+            _, _, decoded = self.get_preds(dl=[batch], with_decoded=True)
+        return loader.show_results(batch, decoded, max_n=max_n, **kwargs)
+
+    def tta(
+        self,
+        ds_idx: int = 1,
+        dl: Any = None,
+        n: int = 4,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        beta: float | None = 0.25,
+        use_max: bool = False,
+    ) -> tuple[Any, Any]:
+        """Predictions averaged over augmented versions of each item, and the targets.
+
+        Args:
+            ds_idx: which loader of `dls`.
+            dl: the loader itself.
+            n: augmented versions.
+            item_tfms: augmentation of items; that of the training loader when None.
+            batch_tfms: augmentation of batches, likewise.
+            beta: share of the plain version in the result; None: give both, plain first.
+            use_max: the largest prediction per item in place of the mean.
+        """
+        source = self.dls[ds_idx] if dl is None else dl
+        settings: dict[str, Any] = {"shuffle": False, "drop_last": False}
+        own = {"after_item": item_tfms, "after_batch": batch_tfms}
+        train = self.dls[0]
+        for name, given in own.items():
+            settings[name] = list(getattr(train, name)) if given is None else given
+        augmented = source.new(**settings)
+        as_training = getattr(augmented.dataset, "set_split_idx", None)
+        if as_training is None:
+            raise TypeError(
+                f"tta augments by the transforms of Datasets; {type(augmented.dataset).__name__} "
+                "has none"
+            )
+        with no_bar(self), as_training(0):
+            runs = [self.get_preds(dl=augmented, act=_same)[0][None] for _ in range(n)]
+            plain, targets = self.get_preds(
+                dl=source.new(shuffle=False, drop_last=False), act=_same
+            )
+        act = activation_of(self.loss_func)
+        varied = act(to_concat(runs)) if isinstance(runs[0], torch.Tensor) else act(runs)
+        mean = varied.max(0)[0] if use_max else varied.mean(0)
+        straight = act(plain)
+        if use_max:
+            return torch.stack([straight, mean], 0).max(0)[0], targets
+        if beta is None:
+            return (mean, straight), targets
+        return torch.lerp(mean, straight, beta), targets
+
+    # -- files and looks -------------------------------------------------------------------
+
+    def save(self, file: str | Path, with_opt: bool = True) -> Path:
+        """Write weights and the optimizer's state to `path/model_dir/file`. Returns the path."""
+        return save_model(self._model_path(file), self.model, self._opt, with_opt)
+
+    def load(
+        self,
+        file: str | Path,
+        with_opt: bool = True,
+        device: torch.device | str | None = None,
+        strict: bool = True,
+    ) -> Self:
+        """Read what `save` wrote.
+
+        Args:
+            file: as given to `save`.
+            with_opt: read the optimizer's state too, where the file has it.
+            device: where tensors go first.
+            strict: raise where something does not fit, naming it.
+        """
+        opt = self.opt if with_opt else None
+        load_model(self._model_path(file), self.model, opt, with_opt, device, strict)
+        return self
+
+    def _model_path(self, file: str | Path) -> Path:
+        given = Path(file)
+        return given if given.is_absolute() else self.path / self.model_dir / given
+
+    def summary(self) -> ModuleSummary:
+        """The layers of the model with shapes and parameters, for one batch of the data."""
+        batch = self.dls.one_batch()
+        inputs, _ = engine.split_batch(self, batch)
+        return module_summary(self.model, *inputs)
+
+    def no_bar(self) -> AbstractContextManager[Self]:
+        """No progress bars inside this context."""
+        return no_bar(self)
+
+    no_mbar = no_bar
+
+    def no_logging(self) -> AbstractContextManager[Self]:
+        """No rows of the table inside this context."""
+        return no_logging(self)
+
+    @contextmanager
+    def loss_not_reduced(self) -> Iterator[Self]:
+        """The loss keeps one number per item inside this context."""
+        loss_func = self.loss_func
+        with NoneReduce(loss_func) as per_item:
+            self.loss_func = per_item
+            try:
+                yield self
+            finally:
+                self.loss_func = loss_func
+
+    def to_detach(self, b: Any, cpu: bool = True) -> Any:
+        """The batch `b` without gradients, on the CPU if wanted."""
+        from layerwise.core.nested import to_detach
+
+        return to_detach(b, cpu=cpu)
+
+    def show_training_loop(self) -> None:
+        """Print the events of training with the callbacks that hear each."""
+        depth = 0
+        for event in Event:
+            if event.startswith("after_cancel"):
+                continue
+            hearing = [type(cb).__name__ for cb in self.cbs if _hears(cb, event)]
+            ends = event.startswith("after_") and event not in ("after_pred", "after_loss")
+            depth = max(0, depth - ends)
+            print(f"{'  ' * depth}{event:<20} {', '.join(hearing)}".rstrip())
+            depth += event.startswith("before_")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        known = [n for n in dir(type(self)) if not n.startswith("_")]
+        known += [n for n in self.__dict__ if not n.startswith("_")]
+        raise AttributeError(f"{type(self).__name__} has no {name!r}.{nearest(name, known)}")
+
+
+class _Kept:
+    """What a validation must not change in the record of the training before it."""
+
+    _names = ("lrs", "iters", "values", "hps", "metric_names", "_losses", "_columns")
+
+    def __init__(self, learn: Learner) -> None:
+        self.recorder = next((cb for cb in learn.cbs if isinstance(cb, Recorder)), None)
+        found = vars(self.recorder) if self.recorder is not None else {}
+        self.values = {name: found[name] for name in self._names if name in found}
+        self.counts = learn.train_iter, learn.pct_train
+        self.learn = learn
+
+    def put_back(self) -> None:
+        """Restore the record; the last row stays, for it is the result."""
+        if self.recorder is not None:
+            self.recorder.__dict__.update(self.values)
+        self.learn.train_iter, self.learn.pct_train = self.counts
+
+
+def _in_order(loader: Any) -> tuple[Any, torch.Tensor | None]:
+    """`loader` with all items and no shuffling, and what puts its items in the data's order."""
+    if not isinstance(loader, DataLoader):
+        return loader, None
+    if loader.shuffle or loader.drop_last:
+        loader = loader.new(shuffle=False, drop_last=False)
+    if not loader.indexed:
+        return loader, None
+    places = loader.get_idxs()
+    if places == list(range(len(places))):
+        return loader, None
+    return loader, torch.tensor(places).argsort()
+
+
+def _loss_of(dls: Any) -> Callable[..., Any]:
+    """The loss function that the targets of the data ask for."""
+    for owner in (getattr(dls, "train_ds", None), getattr(dls, "train", None)):
+        try:
+            found = getattr(owner, "loss_func", None)
+        except (AttributeError, RuntimeError):
+            found = None
+        if isinstance(found, list | tuple):
+            found = found[-1] if found else None
+        if found is not None:
+            loss: Callable[..., Any] = found
+            return loss
+    raise ValueError(
+        "the data do not say which loss function they need; pass loss_func=, for example "
+        "CrossEntropyLossFlat() for classes or MSELossFlat() for numbers"
+    )
+
+
+def _listed(cbs: Any) -> list[Any]:
+    if cbs is None:
+        return []
+    return list(cbs) if isinstance(cbs, list | tuple) else [cbs]
+
+
+def _first(x: Any) -> Any:
+    return tuple(member[0] for member in x) if isinstance(x, tuple) else x[0]
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+def _hears(cb: Callback, event: Event) -> bool:
+    own = getattr(type(cb), event.value) is not getattr(Callback, event.value)
+    return own or event.value in vars(cb)

@@ -1,0 +1,159 @@
+"""The loop, and only the loop. `train/events.py` draws it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+import torch.utils.data as torch_data
+
+from layerwise.core.nested import to_device, to_plain
+from layerwise.core.random import draw_seed
+from layerwise.core.train.events import (
+    BACKWARD,
+    BATCH,
+    EPOCH,
+    FIT,
+    STEP,
+    TRAIN,
+    VALIDATE,
+    Event,
+    Phase,
+)
+from layerwise.core.train.state import TrainState
+
+__all__ = [
+    "all_batches",
+    "batch_step",
+    "fit",
+    "forget_batch",
+    "one_batch",
+    "run_phase",
+    "split_batch",
+    "validate_epoch",
+]
+
+
+def run_phase(learn: TrainState, phase: Phase, body: Callable[[TrainState], None]) -> None:
+    """Do `body(learn)` between the events of `phase`; its exception ends it early."""
+    try:
+        learn(phase.before)
+        body(learn)
+    except phase.exception:
+        learn(phase.cancelled)
+    learn(phase.after)
+
+
+def fit(learn: TrainState, n_epoch: int, start_epoch: int = 0) -> None:
+    """Train for the epochs from `start_epoch` up to `n_epoch`, validating after each."""
+    learn.n_epoch, learn.epoch = n_epoch, start_epoch
+    learn.n_train_iter = n_epoch * _length(learn.dls.train)
+    learn.run_seed = draw_seed()
+
+    try:
+        run_phase(learn, FIT, _epochs)
+    finally:
+        forget_batch(learn)
+
+
+def forget_batch(learn: TrainState) -> None:
+    """Let go of the last batch and all that was computed from it, so that its memory is free."""
+    for name in ("batch", "xb", "yb", "pred", "loss_grad"):
+        learn.__dict__.pop(name, None)
+
+
+def _epochs(learn: TrainState) -> None:
+    for epoch in range(learn.epoch, learn.n_epoch):
+        learn.epoch = epoch
+        run_phase(learn, EPOCH, _epoch)
+
+
+def _epoch(learn: TrainState) -> None:
+    run_phase(learn, TRAIN, _train)
+    validate_epoch(learn)
+
+
+def _train(learn: TrainState) -> None:
+    all_batches(learn, learn.dls.train)
+
+
+def validate_epoch(learn: TrainState, dl: Any = None) -> None:
+    """Run the batches of `dl`, the validation loader when None, without gradients."""
+    if dl is None:
+        loaders = getattr(learn.dls, "loaders", None)
+        if loaders is not None and len(loaders) < 2:
+            return
+        dl = learn.dls.valid
+    learn.training = False
+    with torch.no_grad():
+        run_phase(learn, VALIDATE, lambda learn: all_batches(learn, dl))
+
+
+def all_batches(learn: TrainState, dl: Iterable[Any]) -> None:
+    """Run every batch of `dl`."""
+    learn.dl, learn.n_iter = dl, _length(dl)
+    if hasattr(dl, "set_epoch"):
+        dl.set_epoch(learn.run_seed, learn.epoch)
+    elif isinstance(dl, torch_data.DataLoader) and hasattr(dl.sampler, "set_epoch"):
+        dl.sampler.set_epoch(learn.epoch)  # as samplers of torch.utils.data.distributed expect
+    for number, batch in enumerate(dl):
+        one_batch(learn, number, batch)
+
+
+def one_batch(learn: TrainState, number: int, batch: Any) -> None:
+    """Run one batch."""
+    learn.iter, learn.batch = number, batch
+    learn.xb, learn.yb = split_batch(learn, batch)
+    run_phase(learn, BATCH, _batch)
+    learn.batch = None
+
+
+def split_batch(learn: TrainState, batch: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Inputs and targets of `batch`, as plain tensors on the device: all that the model sees."""
+    if learn.device is not None:
+        batch = to_device(batch, learn.device)
+    batch = to_plain(batch)
+    if isinstance(batch, Mapping) or not isinstance(batch, tuple | list):
+        return (batch,), ()
+    count = getattr(learn.dls, "n_inp", None)
+    if count is None:
+        count = max(1, len(batch) - 1)
+    return tuple(batch[:count]), tuple(batch[count:])
+
+
+def batch_step(learn: TrainState) -> None:
+    """The default step: prediction, loss and, in training, gradients and a step of the optimizer.
+
+    A `Learner` that overrides its `batch_step` can do anything else; the calls to `learn(event)`
+    are what callbacks hear, and may be left out where none is needed.
+    """
+    learn.pred = learn.model(*learn.xb)
+    learn(Event.after_pred)
+    if learn.yb:
+        learn.loss_grad = learn.loss_func(learn.pred, *learn.yb)
+        learn.loss = learn.loss_grad.detach().clone()
+    learn(Event.after_loss)
+    if not learn.training or not learn.yb:
+        return
+    run_phase(learn, BACKWARD, _backward)
+    run_phase(learn, STEP, _step)
+    learn.opt.zero_grad()
+
+
+def _batch(learn: TrainState) -> None:
+    learn.batch_step()
+
+
+def _backward(learn: TrainState) -> None:
+    learn.loss_grad.backward()  # type: ignore[no-untyped-call]  # torch does not say
+
+
+def _step(learn: TrainState) -> None:
+    learn.opt.step()
+
+
+def _length(dl: Any) -> int:
+    """Batches that `dl` gives; 0 when it does not know."""
+    try:
+        return len(dl)
+    except TypeError:
+        return 0

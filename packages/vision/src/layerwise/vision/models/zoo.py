@@ -1,0 +1,233 @@
+"""Architectures of torchvision: built, and loaded with weights.
+
+torchvision is imported when a model of it is asked for. Where its compiled operators do not load (a
+CUDA wheel beside a CPU torch), the two that its import needs are stood in for, so that its models
+work there too.
+"""
+
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from layerwise.core.errors import MissingDependencyError, nearest
+
+__all__ = [
+    "Weights",
+    "first_weights",
+    "load_weights",
+    "nms",
+    "torchvision_model",
+    "torchvision_models_module",
+]
+
+Weights = str | Path | Mapping[str, Tensor] | Any | None
+"""What pretrained weights can be given as: a name ("DEFAULT", "IMAGENET1K_V1"), a member of
+torchvision's enumeration, a `.safetensors` or `.pth` file, or a state dict. None for none."""
+
+_FIRST_WEIGHTS = "IMAGENET1K_V1"
+
+
+def torchvision_models_module() -> ModuleType:
+    """`torchvision.models`, imported even where the compiled operators do not load.
+
+    Raises:
+        MissingDependencyError: when torchvision is missing, or does not import for another reason.
+    """
+    try:
+        if "torchvision" not in sys.modules:
+            _stand_in_for_operators()
+        import torchvision.models
+    except (ImportError, OSError, RuntimeError) as error:
+        raise MissingDependencyError.of(
+            "torchvision", needed_for="architectures of torchvision", install="torchvision"
+        ) from error
+    module: ModuleType = torchvision.models
+    return module
+
+
+_library: torch.library.Library | None = None  # operators live as long as what defined them
+
+
+def _stand_in_for_operators() -> None:
+    """Define `nms` and `qnms` unless torchvision's own library does; a second call does nothing."""
+    global _library
+    spec = find_spec("torchvision")
+    if _library is not None or spec is None or spec.origin is None:
+        return
+    for compiled in Path(spec.origin).parent.glob("_C*"):
+        try:
+            torch.ops.load_library(str(compiled))  # type: ignore[no-untyped-call]  # torch
+        except (ImportError, OSError):
+            continue
+    # With an operator there, torchvision may define its own library later: nothing to add.
+    if _has_operator("nms"):
+        return
+    _library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch
+    library: Any = _library  # torch leaves its methods without types
+    for name, function in (("nms", nms), ("qnms", _quantized_nms)):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.impl(name, function, "CompositeExplicitAutograd")
+
+
+def _has_operator(name: str) -> bool:
+    return hasattr(torch.ops.torchvision, name)
+
+
+def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """Indices of the boxes that stay when each removes those of lower score that it overlaps.
+
+    Args:
+        dets: (N, 4) boxes: left, upper, right, lower.
+        scores: (N,) the higher the better.
+        iou_threshold: share of overlap (intersection over union) above which a box is removed.
+
+    Returns:
+        (K,) indices, best first.
+
+    Example:
+        >>> boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
+        >>> nms(boxes, torch.tensor([0.8, 0.9, 0.7]), 0.5)
+        tensor([1, 2])
+    """
+    order = scores.argsort(descending=True, stable=True)
+    boxes = dets[order].float()
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    kept = torch.ones(len(boxes), dtype=torch.bool, device=dets.device)
+    for i in range(len(boxes)):
+        if kept[i]:
+            rest = boxes[i + 1 :]
+            low = torch.maximum(boxes[i, :2], rest[:, :2])
+            high = torch.minimum(boxes[i, 2:], rest[:, 2:])
+            shared = (high - low).clamp(min=0).prod(1)
+            kept[i + 1 :] &= shared / (areas[i] + areas[i + 1 :] - shared) <= iou_threshold
+    return order[kept]
+
+
+def _quantized_nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    return nms(dets.dequantize(), scores.dequantize(), iou_threshold)
+
+
+def torchvision_model(
+    name: str, weights: Weights = None, *, n_out: int = 1000, progress: bool = True
+) -> nn.Module:
+    """The model of torchvision called `name`.
+
+    Args:
+        name: for example "resnet34".
+        weights: what to load, see `Weights`; "DEFAULT" is torchvision's newest.
+        n_out: outputs; with weights only the number that they were trained with.
+        progress: show the progress of a download.
+
+    Raises:
+        ValueError: for an unknown name; the nearest are named.
+    """
+    models = torchvision_models_module()
+    if name not in models.list_models(module=models):
+        known = models.list_models(module=models)
+        raise ValueError(f"torchvision has no model {name!r}.{nearest(name, known)}")
+    # torchvision would draw starting values by scipy, slowly, only for weights to replace them.
+    options = {"init_weights": False} if name == "googlenet" or name.startswith("inception") else {}
+    model: nn.Module = getattr(models, name)(num_classes=n_out, **options)
+    if weights is not None:
+        load_weights(model, weights, name=name, progress=progress)
+    return model
+
+
+def load_weights(
+    model: nn.Module, weights: Weights, *, name: str, progress: bool = True
+) -> nn.Module:
+    """`model` with the weights loaded; all of them have to fit.
+
+    Nothing is unpickled: files are `.safetensors`, or read with torch's `weights_only`.
+
+    Args:
+        model: as it was built by the architecture `name`.
+        weights: see `Weights`.
+        name: of the architecture, which says which weights of torchvision are meant.
+        progress: show the progress of a download.
+
+    Raises:
+        FileNotFoundError: when the file is neither there nor can be downloaded; says where it
+            belongs.
+        ValueError: when the weights do not fit the model, or have an unknown name.
+    """
+    state = _state(weights, name, progress)
+    floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+    try:
+        model.load_state_dict(floats)
+    except RuntimeError as error:
+        source = "the state dict" if isinstance(weights, Mapping) else repr(weights)
+        raise ValueError(f"{source} does not fit {name}: {error}") from error
+    return model
+
+
+def _state(weights: Any, name: str, progress: bool) -> Mapping[str, Tensor]:
+    if isinstance(weights, Mapping):
+        return weights
+    if isinstance(weights, Path) or (isinstance(weights, str) and Path(weights).suffix):
+        return _from_file(Path(weights))
+    return _from_torchvision(_member(weights, name), name, progress)
+
+
+def _from_file(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file of weights {path}")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        return load_file(path)
+    state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+def _member(weights: Any, name: str) -> Any:
+    """The member of torchvision's enumeration that is meant."""
+    if hasattr(weights, "url"):
+        return weights
+    choices = torchvision_models_module().get_model_weights(name)
+    short = str(weights).rpartition(".")[2]
+    if short not in choices.__members__:
+        known = [*choices.__members__]
+        raise ValueError(
+            f"{name} has no weights {weights!r}.{nearest(short, known)} It has: "
+            f"{', '.join(known) or 'none'}; or give the path of a file"
+        )
+    return choices[short]
+
+
+def _from_torchvision(member: Any, name: str, progress: bool) -> Mapping[str, Tensor]:
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    place = folder / Path(member.url).name
+    try:
+        state: Mapping[str, Tensor] = torch.hub.load_state_dict_from_url(
+            member.url,
+            str(folder),
+            map_location="cpu",
+            progress=progress,
+            check_hash=True,
+            weights_only=True,
+        )
+    except OSError as error:  # what urllib raises without a network is one, too
+        raise FileNotFoundError(
+            f"the weights of {name} are not at {place}, and {member.url} cannot be fetched "
+            f"({error}). Fetch that file elsewhere and put it there; or give weights= as the path "
+            "of a file; or start without, pretrained=False"
+        ) from error
+    return state
+
+
+def first_weights(name: str) -> str | None:
+    """The name of the weights that transfer learning takes by default; None where there are none.
+
+    The first that were published: of networks that have several, those are the better start for
+    other tasks.
+    """
+    choices = torchvision_models_module().get_model_weights(name)
+    names = list(choices.__members__)
+    return _FIRST_WEIGHTS if _FIRST_WEIGHTS in names else names[0] if names else None

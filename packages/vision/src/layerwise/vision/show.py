@@ -1,0 +1,238 @@
+"""How batches of pictures are shown: grids of axes, titles for labels, errors in red.
+
+Importing the package imports this module, so that whoever holds a `TensorImage` has these methods.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from layerwise.core.display.axes import get_grid
+from layerwise.core.display.generic import plot_top_losses, show, show_batch, show_results
+from layerwise.core.tensors import (
+    TensorCategory,
+    TensorImage,
+    TensorImageBase,
+    TensorMask,
+    TensorMultiCategory,
+)
+
+__all__ = ["show_pairs", "show_pictures"]
+
+Axes = Any  # of matplotlib, which is imported only when something is drawn
+
+
+def show_pictures(
+    samples: Sequence[Any],
+    ctxs: Sequence[Axes] | None = None,
+    max_n: int = 9,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """The axes with one sample on each: its picture, what lies over it, its label as title.
+
+    Args:
+        samples: decoded samples, tuples of inputs and targets.
+        ctxs: axes to draw on; those of a new grid when None.
+        max_n: how many at most.
+        nrows: rows of the grid.
+        ncols: columns of the grid.
+        figsize: width and height of the figure in inches.
+    """
+    count = min(len(samples), max_n)
+    axes = ctxs if ctxs is not None else get_grid(count, nrows, ncols, figsize=figsize)
+    return [show(sample, ctx=ax) for sample, ax in zip(samples[:count], axes, strict=False)]
+
+
+def show_pairs(
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    ctxs: Sequence[Axes] | None = None,
+    max_n: int = 9,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """The axes with target and prediction side by side, for targets that are pictures themselves.
+
+    Args:
+        samples: decoded samples, tuples of inputs and targets.
+        outs: decoded predictions, a tuple for each sample.
+        ctxs: axes to draw on, two for each sample; those of a new grid when None.
+        max_n: how many samples at most.
+        nrows: rows of the grid.
+        ncols: columns of the grid, a pair in each; one when None.
+        figsize: width and height of the figure in inches.
+    """
+    count = min(len(samples), max_n)
+    if ctxs is None:
+        ncols = 1 if nrows is None and ncols is None else ncols
+        ctxs = get_grid(
+            count, nrows, ncols, figsize=figsize, double=True, title="Target/Prediction"
+        )
+    for i, (sample, out) in enumerate(zip(samples[:count], outs, strict=False)):
+        inputs = _inputs(sample, _members(out))
+        show(sample, ctx=ctxs[2 * i])
+        show((*inputs, *_members(out)), ctx=ctxs[2 * i + 1])
+    return list(ctxs)
+
+
+@show_batch.register
+def _(
+    x: TensorImage,  # noqa: ARG001 - chooses the method
+    y: object,  # noqa: ARG001
+    samples: Sequence[Any],
+    ctxs: Sequence[Axes] | None = None,
+    max_n: int = 9,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    return show_pictures(samples, ctxs, max_n, nrows, ncols, figsize)
+
+
+@show_batch.register
+def _(
+    x: TensorImage,  # noqa: ARG001
+    y: TensorImageBase,  # noqa: ARG001
+    samples: Sequence[Any],
+    ctxs: Sequence[Axes] | None = None,
+    max_n: int = 9,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """Two pictures a sample, side by side; a mask lies over its picture instead."""
+    if samples and isinstance(_members(samples[0])[-1], TensorMask):
+        return show_pictures(samples, ctxs, max_n, nrows, ncols, figsize)
+    count = min(len(samples), max_n)
+    if ctxs is None:
+        ctxs = get_grid(count, nrows, ncols, figsize=figsize, double=True)
+    for i, sample in enumerate(samples[:count]):
+        for member, ax in zip(sample, ctxs[2 * i : 2 * i + 2], strict=False):
+            show(member, ctx=ax)
+    return list(ctxs)
+
+
+@show_results.register
+def _(
+    x: TensorImage,  # noqa: ARG001
+    y: object,  # noqa: ARG001
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    ctxs: Sequence[Axes] | None = None,
+    max_n: int = 9,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """The picture, with the target and below it the prediction as title."""
+    return _with_titles(samples, outs, ctxs, max_n, nrows, ncols, figsize, judge=None)
+
+
+@show_results.register
+def _(
+    x: TensorImage,  # noqa: ARG001
+    y: TensorCategory | TensorMultiCategory,  # noqa: ARG001
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    ctxs: Sequence[Axes] | None = None,
+    max_n: int = 9,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """Target above prediction: green where they are the same, red where they differ."""
+    return _with_titles(samples, outs, ctxs, max_n, nrows, ncols, figsize, judge=_same)
+
+
+@show_results.register
+def _(
+    x: TensorImage,  # noqa: ARG001
+    y: TensorImageBase,  # noqa: ARG001
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    ctxs: Sequence[Axes] | None = None,
+    max_n: int = 9,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    return show_pairs(samples, outs, ctxs, max_n, nrows, ncols, figsize)
+
+
+@plot_top_losses.register
+def _(
+    x: TensorImage,  # noqa: ARG001
+    y: TensorCategory,  # noqa: ARG001
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    raws: Sequence[Any],
+    losses: Sequence[Any],
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """Each picture under prediction, target, loss and the probability of the prediction."""
+    axes = get_grid(
+        len(samples),
+        nrows,
+        ncols,
+        figsize=figsize,
+        add_vert=1,
+        title="Prediction/Actual/Loss/Probability",
+    )
+    for ax, sample, out, raw, loss in zip(axes, samples, outs, raws, losses, strict=False):
+        predicted = _members(out)
+        for member in _inputs(sample, predicted):
+            show(member, ctx=ax)
+        target = sample[-1]
+        title = f"{predicted[0]}/{target} / {float(loss):.2f} / {float(raw.max()):.2f}"
+        ax.set_title(title, color=_colour(predicted[0], target))
+    return list(axes)
+
+
+def _with_titles(
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    ctxs: Sequence[Axes] | None,
+    max_n: int,
+    nrows: int | None,
+    ncols: int | None,
+    figsize: tuple[float, float] | None,
+    *,
+    judge: Callable[[Any, Any], bool] | None,
+) -> list[Axes]:
+    count = min(len(samples), max_n)
+    axes = ctxs
+    if axes is None:
+        axes = get_grid(count, nrows, ncols, figsize=figsize, add_vert=1, title="Target/Prediction")
+    for ax, sample, out in zip(axes, samples[:count], outs, strict=False):
+        predicted = _members(out)
+        targets = sample[len(sample) - len(predicted) :]
+        for member in _inputs(sample, predicted):
+            show(member, ctx=ax)
+        color = "black"
+        if judge is not None:
+            right = all(judge(p, t) for p, t in zip(predicted, targets, strict=False))
+            color = "green" if right else "red"
+        for value in (*targets, *predicted):
+            show(value, ctx=ax, color=color)
+    return list(axes)
+
+
+def _inputs(sample: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(sample[: len(sample) - len(predicted)])
+
+
+def _members(out: Any) -> tuple[Any, ...]:
+    """`out` as a tuple, unless it is one value that happens to be a tuple (it shows itself)."""
+    return tuple(out) if isinstance(out, tuple) and not hasattr(out, "show") else (out,)
+
+
+def _same(predicted: Any, target: Any) -> bool:
+    return str(predicted) == str(target)
+
+
+def _colour(predicted: Any, target: Any) -> str:
+    return "green" if _same(predicted, target) else "red"
