@@ -70,9 +70,45 @@ def write_reference(folder: Path) -> list[Path]:
     return written
 
 
+def plain_to_rst(kind: str, lines: list[str]) -> list[str]:
+    """Docstring lines as reStructuredText that renders what the source shows.
+
+    Our docstrings are plain text with `code`: a shape such as (N, *) is no emphasis, `L`s is a
+    plural, and an indented picture in the docstring of a module is to be kept as it is.
+    """
+    out: list[str] = []
+    example = False
+    for number, line in enumerate(lines):
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        after_blank = number > 0 and not lines[number - 1].strip()
+        if kind == "module" and line.startswith(" "):
+            out += ["::", ""] if after_blank else []
+            out.append(line)
+        else:
+            out.append(line if example else _escape(line))
+    return out
+
+
+def _escape(line: str) -> str:
+    parts = line.split("`")
+    for at in range(0, len(parts), 2):  # outside of backticks
+        is_argument = at == 0 and parts[0].lstrip().startswith("*")  # napoleon escapes that itself
+        parts[at] = parts[at] if is_argument else parts[at].replace("*", "\\*")
+        if at and parts[at][:1].isalnum():
+            parts[at] = "\\ " + parts[at]
+    return "`".join(parts)
+
+
+def _process(_app: object, kind: str, *rest: object) -> None:
+    lines = rest[-1]
+    if isinstance(lines, list):  # the last thing that Sphinx passes, to be changed in place
+        lines[:] = plain_to_rst(kind, lines)
+
+
 def setup(app: "Sphinx") -> dict[str, bool]:
-    """Write the pages at the start of each build, as Sphinx asks of an extension."""
+    """Write the pages at the start of each build; docstrings pass through `plain_to_rst`."""
     app.connect(
         "builder-inited", lambda app: write_reference(app.srcdir / "reference" / "generated")
     )
+    app.connect("autodoc-process-docstring", _process, priority=400)  # before napoleon
     return {"parallel_read_safe": True}

@@ -55,3 +55,12 @@ def test_the_reference_has_a_page_for_every_module(reference, packages, tmp_path
     assert written == modules | {f"{name}.md" for name in packages}
     index = (root / "docs" / "reference" / "index.md").read_text()
     assert [name for name in packages if f"generated/{name}" not in index] == []
+
+
+def test_docstrings_render_as_the_source_shows_them(reference):
+    lines = ["A (N, *) shape of two `L`s.", "", "    a  picture"]
+    assert reference.plain_to_rst("module", lines) == [
+        "A (N, \\*) shape of two `L`\\ s.", "", "::", "", "    a  picture",
+    ]  # fmt: skip
+    example = [">>> print(*[1], `2`)", "*"]
+    assert reference.plain_to_rst("function", example) == example

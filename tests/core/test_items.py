@@ -249,10 +249,10 @@ def test_items_is_the_list_itself():
 
 
 def test_questions_about_collections():
-    assert all(is_iter(o) for o in ([], "a", torch.ones(1), iter([])))
-    assert not any(is_iter(o) for o in (3, torch.tensor(1), np.array(1)))
-    assert all(is_coll(o) for o in ([], {}, np.ones(1)))
-    assert not any(is_coll(o) for o in (iter([]), torch.tensor(1), None))
+    assert all(map(is_iter, [[], "a", torch.ones(1), iter([])]))
+    assert not any(map(is_iter, [3, torch.tensor(1), np.array(1)]))
+    assert all(map(is_coll, [[], {}, np.ones(1)]))
+    assert not any(map(is_coll, [iter([]), torch.tensor(1), None]))
     assert one_is_instance(1, "a", str)
     assert not one_is_instance(1, 2, str)
 

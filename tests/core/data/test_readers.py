@@ -81,7 +81,7 @@ def test_no_column_at_all_is_refused():
     with pytest.raises(ValueError, match="got no column"):
         ColReader([])
     with pytest.raises(TypeError, match="prefix"):
-        ColReader("name", prefix="x")
+        ColReader("name", prefix="x")  # type: ignore[call-arg]  # the misspelling is what is tested
 
 
 @pytest.mark.parametrize("name", ["../secret", "a/../../secret", "/etc/passwd"])

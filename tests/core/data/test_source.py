@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,12 +106,13 @@ def test_linked_folders_are_followed_but_not_round_and_round(root):
 
 
 def test_getters_look_below_a_path_and_pickle(root):
-    for getter, found in [
+    getters: list[tuple[Any, L]] = [
         (ImageGetter("train"), get_image_files(root / "train")),
         (ImageGetter(folders=("valid",)), get_image_files(root, folders="valid")),
         (FileGetter("train", extensions=".txt"), get_text_files(root / "train")),
         (FileGetter(recurse=False), get_files(root, recurse=False)),
-    ]:
+    ]
+    for getter, found in getters:
         assert getter(root) == found
         assert pickle.loads(pickle.dumps(getter))(str(root)) == found
 

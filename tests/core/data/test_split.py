@@ -5,6 +5,7 @@ import pickle
 import random
 from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -248,13 +249,13 @@ def test_columns_that_do_not_serve_are_named():
 
 def test_unknown_keywords_are_refused():
     with pytest.raises(TypeError, match="valid_pc"):
-        RandomSplitter(valid_pc=0.2)
+        RandomSplitter(valid_pc=0.2)  # type: ignore[call-arg]  # the misspelling is what is tested
 
 
 def test_splitters_pickle_for_a_spawned_process(tmp_path):
     (tmp_path / "v.txt").write_text("1.png")
     files = ["train/a/0.png", "valid/a/1.png"]
-    splitters = [
+    splitters: list[Any] = [
         *(RandomSplitter(0.5, seed=1), EndSplitter(0.5), IndexSplitter([1])),
         *(GrandparentSplitter(), FileSplitter(tmp_path / "v.txt"), MaskSplitter([True, False])),
         *(FuncSplitter(callable_on_name), TrainTestSplitter(0.5, random_state=1)),

@@ -77,6 +77,8 @@ from layerwise.core.optim.groups import *
 from layerwise.core.optim.lists import *
 from layerwise.core.optim.optimizer import *
 from layerwise.core.optim.plan import *
+from layerwise.core.optim.recipe import *
+from layerwise.core.optim.saved import *
 from layerwise.core.optim.schedules import *
 from layerwise.core.optim.stats import *
 from layerwise.core.optim.steppers import *
@@ -91,3 +93,4 @@ from layerwise.core.train.recorder import *
 from layerwise.core.train.state import *
 from layerwise.core.callback.lr_find import *
 from layerwise.core.callback.schedule import *
+from layerwise.core.learner import *

@@ -91,7 +91,9 @@ class Dispatch:
         self._cache: dict[Any, Function] = {}
         self._methods: dict[Signature, Method | None] = {}
         self.__doc__ = getattr(default, "__doc__", None)
-        self.__name__ = self.name
+        self.__name__ = self.__qualname__ = self.name
+        # Where this stands, so that it pickles by that name, as functions do.
+        self.__module__ = sys._getframe(1).f_globals.get("__name__", __name__)
 
     # -- calling ---------------------------------------------------------------------------
 
@@ -116,7 +118,7 @@ class Dispatch:
         return self if obj is None else _BoundDispatch(self, obj)
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = f"{owner.__qualname__}.{name}"
+        self.name = self.__qualname__ = f"{owner.__qualname__}.{name}"
 
     def function_for(self, *types_: type) -> Function:
         """The function that a call with arguments of `types_` would run; cached."""
@@ -205,7 +207,7 @@ class Dispatch:
         for combination in product(*(_expand(hint) for hint in hints)):
             method = Method(combination, function, returns, _where(function))
             old = self._own.get(combination)
-            if old is not None and not override and old.function is not function:
+            if old is not None and not override and not _is_rerun(old, method):
                 raise DispatchError(
                     f"{self.name} has a method for {old} already; {method.where} would replace "
                     "it. Pass override=True if that is meant."
@@ -222,6 +224,13 @@ class Dispatch:
             self.default = self.default or parent.default
         self._forget()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """By name where this can be imported, for methods called `_` pickle in no other way."""
+        found: Any = sys.modules.get(self.__module__)
+        for part in self.__qualname__.split("."):
+            found = getattr(found, part, None)
+        return self.__qualname__ if found is self else super().__reduce_ex__(protocol)
+
     def __getstate__(self) -> dict[str, Any]:
         """What a copy needs: the methods, without caches and links to subclasses."""
         return {**vars(self), "_children": None, "_cache": {}, "_methods": {}}
@@ -229,6 +238,8 @@ class Dispatch:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._children = weakref.WeakSet()
+        for parent in self._parents:
+            parent._children.add(self)
 
     def _forget(self) -> None:
         self._cache.clear()
@@ -298,10 +309,19 @@ class _BoundDispatch:
         self.owner = owner
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        function = self.dispatch.function_for(*map(type, args[: self.dispatch.arity]))
+        arity = self.dispatch.arity
+        if len(args) < arity:
+            self.dispatch(*args)  # raises, in words
+        function = self.dispatch.function_for(*map(type, args[:arity]))
         if function is self.dispatch.default:
             return function(*args, **kwargs)
         return function(self.owner, *args, **kwargs)
+
+
+def _is_rerun(old: Method, new: Method) -> bool:
+    """Whether `new` is `old` again: a cell of a notebook that was run once more."""
+    same_place = old.where == new.where and new.function.__module__ == "__main__"
+    return old.function is new.function or same_place
 
 
 def _covers(general: Signature, special: Signature) -> bool:
@@ -344,6 +364,9 @@ def _annotations(function: Function, arity: int, scope: dict[str, Any]) -> tuple
     parameters = [p for p in description.parameters.values() if p.name != "self"]
     hints = [_evaluate(p.annotation, function, scope) for p in parameters[:arity]]
     returns = _evaluate(description.return_annotation, function, scope)
+    # Neither says what the result is: `Any` is a class and a protocol has no instances to ask for.
+    if returns is Any or getattr(returns, "_is_protocol", False):
+        returns = _NOT_STATED
     return hints, returns
 
 

@@ -128,12 +128,6 @@ class TensorBase(Tensor):
         memo[id(self)] = result
         return result
 
-    def show(self, ctx: Any = None, **kwargs: Any) -> Any:
-        """Show the value as text; types that can do better override this."""
-        from layerwise.core.display.titled import show_title
-
-        return show_title(str(self.as_plain().tolist()), ctx=ctx, **kwargs)
-
 
 class TensorImageBase(TensorBase):
     """(C, H, W) picture, or (N, C, H, W) batch of pictures, of any kind."""

@@ -1,1 +1,15 @@
-"""Data: where items come from, how they are read, split and batched."""
+"""Data: where items come from, how they are read, split, transformed and batched."""
+
+from layerwise.core.data.archive import *
+from layerwise.core.data.block import *
+from layerwise.core.data.collate import *
+from layerwise.core.data.dataset import *
+from layerwise.core.data.download import *
+from layerwise.core.data.explain import *
+from layerwise.core.data.filtered import *
+from layerwise.core.data.loader import *
+from layerwise.core.data.loaders import *
+from layerwise.core.data.readers import *
+from layerwise.core.data.source import *
+from layerwise.core.data.split import *
+from layerwise.core.data.urls import *

@@ -42,7 +42,8 @@ def fetch_file(
         MissingDependencyError: if pooch is not there.
     """
     check_address(url, allow_http=allow_http)
-    downloader = _downloader(url, allow_http=allow_http)
+    answers: list[Response] = []
+    downloader = _downloader(url, answers, allow_http=allow_http)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp("", f".{target.name}~", target.parent)
     os.close(handle)
@@ -57,11 +58,15 @@ def fetch_file(
     except OSError as error:  # all errors of requests are OSErrors
         raise DownloadError(f"{url!r} could not be downloaded: {error}") from error
     finally:
+        for answer in answers:  # pooch leaves an answer open that it does not read to its end
+            answer.close()
         part.unlink(missing_ok=True)
 
 
-def _downloader(url: str, *, allow_http: bool) -> "Callable[[str, str, Any], object]":
-    """Pooch's downloader, refusing redirects that leave https."""
+def _downloader(
+    url: str, answers: "list[Response]", *, allow_http: bool
+) -> "Callable[[str, str, Any], object]":
+    """The downloader of pooch; it refuses redirects that leave https and notes all `answers`."""
     try:
         import pooch
     except (ImportError, OSError) as error:
@@ -70,6 +75,7 @@ def _downloader(url: str, *, allow_http: bool) -> "Callable[[str, str, Any], obj
         ) from error
 
     def check_redirect(response: "Response", **_settings: object) -> None:
+        answers.append(response)
         if response.is_redirect:
             to = urljoin(response.url, response.headers["location"])
             try:

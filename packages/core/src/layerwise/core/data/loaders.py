@@ -219,6 +219,7 @@ class DataLoaders:
         self.loaders = list(loaders)
         self.path = Path(path)
         self._device: torch.device | None = None
+        self._n_inp: int | None = None
         if device is not None:
             self.device = torch.device(device)
 
@@ -286,11 +287,13 @@ class DataLoaders:
     @property
     def n_inp(self) -> int:
         """How many members of a batch are input."""
-        told = getattr(self.train, "n_inp", None)
-        if told is not None:
-            return int(told)
-        batch = self.one_batch()
-        return max(1, len(batch) - 1) if isinstance(batch, tuple | list) else 1
+        if self._n_inp is None:
+            told = getattr(self.train, "n_inp", None)
+            if told is None:
+                batch = self.one_batch()
+                told = max(1, len(batch) - 1) if isinstance(batch, tuple | list) else 1
+            self._n_inp = int(told)
+        return self._n_inp
 
     def one_batch(self) -> Any:
         """The first training batch, on the device."""

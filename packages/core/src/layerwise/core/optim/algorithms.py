@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from layerwise.core.optim.fused import FusedKernel, fused_adam, fused_radam, fused_sgd
+from layerwise.core.optim.fused import (
+    FusedKernel,
+    fused_adam,
+    fused_lamb_tile,
+    fused_radam,
+    fused_sgd,
+    fused_sgd_tile,
+)
 from layerwise.core.optim.optimizer import Optimizer
 from layerwise.core.optim.stats import (
     average_grad,
@@ -47,7 +54,14 @@ __all__ = [
 ]
 
 # Both averages of Adam's family, then the count of steps that corrects them.
-_MOMENTS = (partial(average_grad, dampening=True), average_sqr_grad, step_stat)
+_MOMENTS: tuple[Callable[..., Any], ...] = (
+    partial(average_grad, dampening=True),
+    average_sqr_grad,
+    step_stat,
+)
+
+
+_Recipe = list[Callable[..., Any]]
 
 
 def _decay(decouple_wd: bool) -> Callable[..., Any]:
@@ -69,12 +83,17 @@ def SGD(  # noqa: N802 - the name users know
         decouple_wd: decay parameters rather than gradients.
 
     Example:
+        >>> import torch
         >>> SGD([torch.zeros(2)], lr=0.1, mom=0.9)
         Optimizer([weight_decay, average_grad, momentum_step], parameters by group: [1])
     """
-    steps = [average_grad, momentum_step] if mom != 0 else [sgd_step]
-    cbs = [_decay(decouple_wd), *steps]
-    kernel = FusedKernel(partial(fused_sgd, decouple_wd=decouple_wd), replaces=len(cbs))
+    steps: _Recipe = [average_grad, momentum_step] if mom != 0 else [sgd_step]
+    cbs: _Recipe = [_decay(decouple_wd), *steps]
+    kernel = FusedKernel(
+        len(cbs),
+        whole=partial(fused_sgd, decouple_wd=decouple_wd),
+        tile=fused_sgd_tile if decouple_wd else None,
+    )
     return Optimizer(params, cbs, kernel=kernel, lr=lr, mom=mom, wd=wd)
 
 
@@ -102,11 +121,12 @@ def RMSProp(  # noqa: N802 - the name users know
         decouple_wd: decay parameters rather than gradients.
 
     Example:
+        >>> import torch
         >>> RMSProp([torch.zeros(2)], lr=0.1).hypers[0]["sqr_mom"]
         0.99
     """
-    stats = [average_grad, average_sqr_grad] if mom != 0 else [average_sqr_grad]
-    cbs = [_decay(decouple_wd), *stats, rms_prop_step]
+    stats: _Recipe = [average_grad, average_sqr_grad] if mom != 0 else [average_sqr_grad]
+    cbs: _Recipe = [_decay(decouple_wd), *stats, rms_prop_step]
     return Optimizer(params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
 
 
@@ -133,11 +153,12 @@ def Adam(  # noqa: N802 - the name users know
         decouple_wd: decay parameters (AdamW) rather than gradients (L2).
 
     Example:
+        >>> import torch
         >>> Adam([torch.zeros(2)], lr=0.1).hypers
         [{'mom': 0.9, 'sqr_mom': 0.99, 'eps': 1e-05, 'wd': 0.01, 'lr': 0.1}]
     """
-    cbs = [_decay(decouple_wd), *_MOMENTS, adam_step]
-    kernel = FusedKernel(partial(fused_adam, decouple_wd=decouple_wd), replaces=len(cbs))
+    cbs: _Recipe = [_decay(decouple_wd), *_MOMENTS, adam_step]
+    kernel = FusedKernel(len(cbs), whole=partial(fused_adam, decouple_wd=decouple_wd))
     return Optimizer(params, cbs, kernel=kernel, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, lr=lr)
 
 
@@ -166,11 +187,12 @@ def RAdam(  # noqa: N802 - the name users know
         decouple_wd: decay parameters rather than gradients.
 
     Example:
+        >>> import torch
         >>> RAdam([torch.zeros(2)], lr=0.1).hypers[0]["beta"]
         0.0
     """
-    cbs = [_decay(decouple_wd), *_MOMENTS, radam_step]
-    kernel = FusedKernel(partial(fused_radam, decouple_wd=decouple_wd), replaces=len(cbs))
+    cbs: _Recipe = [_decay(decouple_wd), *_MOMENTS, radam_step]
+    kernel = FusedKernel(len(cbs), whole=partial(fused_radam, decouple_wd=decouple_wd))
     return Optimizer(
         params, cbs, kernel=kernel, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, beta=beta
     )
@@ -201,10 +223,11 @@ def QHAdam(  # noqa: N802 - the name users know
         decouple_wd: decay parameters rather than gradients.
 
     Example:
+        >>> import torch
         >>> QHAdam([torch.zeros(2)], lr=0.1).hypers[0]["nu_1"]
         0.7
     """
-    cbs = [_decay(decouple_wd), *_MOMENTS, qhadam_step]
+    cbs: _Recipe = [_decay(decouple_wd), *_MOMENTS, qhadam_step]
     return Optimizer(
         params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, nu_1=nu_1, nu_2=nu_2, eps=eps, wd=wd
     )
@@ -235,10 +258,16 @@ def Larc(  # noqa: N802 - the name users know
         decouple_wd: decay parameters rather than gradients.
 
     Example:
+        >>> import torch
         >>> Larc([torch.zeros(2)], lr=0.1).hypers[0]["trust_coeff"]
         0.02
     """
-    cbs = [_decay(decouple_wd), *([average_grad] if mom != 0 else []), larc_layer_lr, larc_step]
+    cbs: _Recipe = [
+        _decay(decouple_wd),
+        *([average_grad] if mom != 0 else []),
+        larc_layer_lr,
+        larc_step,
+    ]
     return Optimizer(
         params, cbs, lr=lr, mom=mom, clip=clip, trust_coeff=trust_coeff, eps=eps, wd=wd
     )
@@ -266,10 +295,17 @@ def Lars(  # noqa: N802 - beside Larc and Lamb
         wd: weight decay, β of the paper.
 
     Example:
+        >>> import torch
         >>> Lars([torch.zeros(2)], lr=0.1).hypers[0]["trust_coeff"]
         0.001
     """
-    cbs = [partial(larc_layer_lr, clip=False), l2_reg, larc_scale_grad, average_grad, unit_step]
+    cbs: _Recipe = [
+        partial(larc_layer_lr, clip=False),
+        l2_reg,
+        larc_scale_grad,
+        average_grad,
+        unit_step,
+    ]
     return Optimizer(params, cbs, lr=lr, mom=mom, trust_coeff=trust_coeff, eps=eps, wd=wd)
 
 
@@ -291,21 +327,28 @@ def Lamb(  # noqa: N802 - the name users know
         sqr_mom: weight of the past in the average of squares (β₂).
         eps: added to the root of the corrected average.
         wd: weight decay.
-        decouple_wd: decay is added to the step before its size is set, as in the paper, rather than to the
-            gradient.
+        decouple_wd: add decay to the step before its size is set, as in the paper, rather than to
+            the gradient.
 
     Example:
+        >>> import torch
         >>> Lamb([torch.zeros(2)], lr=0.1).hypers[0]["clip"]
         10.0
     """
-    cbs = [*_MOMENTS, lamb_step] if decouple_wd else [l2_reg, *_MOMENTS, partial(lamb_step, wd=0.0)]
-    return Optimizer(params, cbs, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd)
+    cbs: _Recipe = (
+        [*_MOMENTS, lamb_step] if decouple_wd else [l2_reg, *_MOMENTS, partial(lamb_step, wd=0.0)]
+    )
+    kernel = FusedKernel(len(cbs), tile=partial(fused_lamb_tile, decouple_wd=decouple_wd))
+    return Optimizer(
+        params, cbs, kernel=kernel, lr=lr, mom=mom, sqr_mom=sqr_mom, eps=eps, wd=wd, clip=10.0
+    )
 
 
 def Lookahead(opt: Optimizer, k: int = 6, alpha: float = 0.5) -> Optimizer:  # noqa: N802 - the name users know
-    """Optimizer that runs `opt` and, every `k` steps, goes back part of the way (Zhang et al., 2019).
+    """Optimizer that runs `opt` and, every `k` steps, goes back part of the way.
 
-    It takes over the groups, state and hyper-parameters of `opt`, which should not step any more.
+    From "Lookahead Optimizer" (Zhang et al., 2019). It takes over the groups, state and
+    hyper-parameters of `opt`, which should not step any more.
 
     Args:
         opt: the fast optimizer.
@@ -316,6 +359,7 @@ def Lookahead(opt: Optimizer, k: int = 6, alpha: float = 0.5) -> Optimizer:  # n
         TypeError: if `opt` is not one of our recipes.
 
     Example:
+        >>> import torch
         >>> Lookahead(SGD([torch.zeros(2)], lr=0.1), k=3).hypers[0]["k"]
         3
     """
@@ -324,7 +368,7 @@ def Lookahead(opt: Optimizer, k: int = 6, alpha: float = 0.5) -> Optimizer:  # n
             f"Lookahead takes an Optimizer, not {type(opt).__name__}; make it from one of the "
             "recipes, such as Lookahead(RAdam(params, lr=1e-3))"
         )
-    count = [] if step_stat in opt.cbs else [step_stat]
+    count: _Recipe = [] if step_stat in opt.cbs else [step_stat]
     return opt.with_steps([*count, lookahead_step], k=k, alpha=alpha)
 
 
@@ -356,6 +400,7 @@ def ranger(
         decouple_wd: as in `RAdam`.
 
     Example:
+        >>> import torch
         >>> ranger([torch.zeros(2)], lr=0.1).hypers[0]["alpha"]
         0.5
     """

@@ -1,35 +1,43 @@
 """Torch's fused kernels, for the recipes that they match step for step.
 
-The statistics and steppers are the definition; a kernel is a faster way to the same numbers. Each
-takes what the functions it stands for take, over whole tensors, and returns the number states, or
-`NotImplemented` where it has no such case.
+The statistics and steppers are the definition; a kernel is a faster way to the same numbers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from layerwise.core.optim.lists import TensorList
-from layerwise.core.optim.steppers import rectification
+from layerwise.core.optim.stats import Norms
+from layerwise.core.optim.steppers import l2_reg, rectification, trust_step, weight_decay
 
-__all__ = ["FusedKernel", "fused_adam", "fused_radam", "fused_sgd"]
+__all__ = [
+    "FusedKernel",
+    "fused_adam",
+    "fused_lamb_tile",
+    "fused_radam",
+    "fused_sgd",
+    "fused_sgd_tile",
+]
 
 
 @dataclass(frozen=True)
 class FusedKernel:
-    """A kernel and how many functions of a recipe, from the first, it does the work of.
+    """Faster forms of the first functions of a recipe. Each gets what a stepper gets.
 
     Args:
-        function: gets `p`, hyper-parameters, states and flags by name, as a stepper does.
         replaces: number of functions it stands for.
+        whole: runs over whole tensors and returns the new number states, or `NotImplemented`
+            where it has no such case.
+        tile: runs on tiles in place of those functions, where `whole` did not.
     """
 
-    function: Callable[..., Any]
     replaces: int
+    whole: Callable[..., Any] | None = None
+    tile: Callable[..., Any] | None = None
 
 
 def _shared_step(p: TensorList, step: int) -> list[Tensor]:
@@ -64,7 +72,7 @@ def fused_adam(
     do_wd: bool = True,
     decouple_wd: bool = True,
 ) -> dict[str, int]:
-    """The next step count, after `weight_decay` or `l2_reg`, both averages and `adam_step` in one pass."""
+    """The next step count, after decay, both averages and `adam_step` in one pass."""
     kernel = torch._fused_adamw_ if decouple_wd else torch._fused_adam_
     _moments(
         kernel, p, grad_avg, sqr_avg, step + 1,
@@ -112,15 +120,63 @@ def fused_sgd(
 ) -> Any:
     """An empty dict, after decay, `average_grad` and the step of SGD in one pass.
 
-    The kernel knows only decay in the gradient; decay apart from it is done before, and only where there is any.
+    The kernel has no decay apart from the gradient; for that there is `fused_sgd_tile`.
     """
     decay = wd if do_wd else 0.0
     if decouple_wd and decay:
         return NotImplemented
-    momentum: Sequence[Tensor] = [] if grad_avg is None else grad_avg.tensors
     torch._fused_sgd_(
-        p.tensors, p.grad.tensors, momentum, weight_decay=decay, lr=lr,
-        momentum=0.0 if grad_avg is None else mom, dampening=0.0,
-        nesterov=False, maximize=False, is_first_step=False,
-    )  # fmt: skip
+        p.tensors,
+        p.grad.tensors,
+        [] if grad_avg is None else grad_avg.tensors,
+        weight_decay=decay,
+        lr=lr,
+        momentum=0.0 if grad_avg is None else mom,
+        dampening=0.0,
+        nesterov=False,
+        maximize=False,
+        is_first_step=False,
+    )
     return {}
+
+
+def fused_sgd_tile(
+    p: TensorList,
+    lr: float,
+    wd: float,
+    mom: float = 0.0,
+    grad_avg: TensorList | None = None,
+    do_wd: bool = True,
+) -> None:
+    """`weight_decay`, then `fused_sgd` while the tile is in the cache."""
+    weight_decay(p, lr, wd, do_wd)
+    fused_sgd(p, lr, 0.0, mom, grad_avg)
+
+
+def fused_lamb_tile(
+    p: TensorList,
+    lr: float,
+    mom: float,
+    sqr_mom: float,
+    step: int,
+    grad_avg: TensorList,
+    sqr_avg: TensorList,
+    eps: float,
+    wd: float,
+    clip: float = 10.0,
+    do_wd: bool = True,
+    decouple_wd: bool = True,
+) -> Norms:
+    """Both averages and `lamb_step`; Adam's kernel, started from zeros, gives the update."""
+    if not decouple_wd:
+        l2_reg(p, wd, do_wd)
+    update = p.zeros_like()
+    update.grad = p.grad
+    _moments(
+        torch._fused_adam_, update, grad_avg, sqr_avg, step + 1,
+        lr=-1.0, beta1=mom, beta2=sqr_mom, eps=eps, weight_decay=0.0,
+    )  # fmt: skip
+    if decouple_wd and do_wd and wd != 0:
+        update.add_(p, alpha=wd)
+    yield from trust_step(p, update, lr, clip)
+    return {"step": step + 1}

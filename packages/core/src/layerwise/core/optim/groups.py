@@ -1,4 +1,4 @@
-"""Parameter groups: learning rates spread over them, groups that are frozen, flags on parameters."""
+"""Parameter groups: learning rates spread over them, freezing, and flags on parameters."""
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from layerwise.core.errors import nearest
@@ -49,7 +48,7 @@ def spread(value: Any, count: int, *, name: str = "lr") -> list[Any]:
         >>> spread([1, 2], 3, name="lr")
         Traceback (most recent call last):
         ...
-        ValueError: 2 values of 'lr' for 3 parameter groups; give one, a slice(low, high), or one for each group
+        ValueError: 2 values of 'lr' for 3 parameter groups; give one, ...
     """
     if isinstance(value, slice):
         return _spread_slice(value, count, name)
@@ -93,6 +92,7 @@ def group_params(params: Iterable[Any]) -> list[list[Tensor]]:
         ValueError: if a tensor is there twice.
 
     Example:
+        >>> import torch
         >>> w, b = torch.zeros(2), torch.zeros(1)
         >>> len(group_params([w, b])), len(group_params([[w], [b]]))
         (1, 2)

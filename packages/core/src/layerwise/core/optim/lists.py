@@ -288,7 +288,7 @@ class TensorList:
 
 
 def _one_a_tensor(values: Tensor, count: int) -> Sequence[Any]:
-    """A vector as one scalar for each of `count` tensors; stays on its device where that is not a CPU."""
+    """A vector as one scalar for each of `count` tensors, without a wait for another device."""
     if values.ndim == 0:
         values = values.expand(count)
     if values.shape != (count,):

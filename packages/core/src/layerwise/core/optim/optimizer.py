@@ -11,7 +11,7 @@ from layerwise.core.optim.fused import FusedKernel
 from layerwise.core.optim.groups import BaseOptimizer, group_params, new_state
 from layerwise.core.optim.lists import TensorList
 from layerwise.core.optim.plan import Bucket, Tile, make_buckets
-from layerwise.core.optim.recipe import Call, run_block
+from layerwise.core.optim.recipe import RecipeCall, run_block
 from layerwise.core.optim.saved import copy_for, misfits
 
 __all__ = ["Optimizer"]
@@ -25,8 +25,8 @@ class Optimizer(BaseOptimizer):
 
     In each step the functions in `cbs` run in order. Each gets the parameters first, as a
     `TensorList`, and by name whatever else its signature asks for: hyper-parameters of the group,
-    states that statistics (`stat`) keep, and the flag `do_wd`. A hyper-parameter that has a default in
-    the signature may be left out.
+    states that statistics (`stat`) keep, and the flag `do_wd`. A hyper-parameter that has a default
+    in the signature may be left out.
 
     Args:
         params: parameters (one group), or a list of lists (a group each, from the input side of
@@ -71,10 +71,10 @@ class Optimizer(BaseOptimizer):
         self._regroup()
 
     def _read_recipe(self, given: Mapping[str, Any]) -> None:
-        self._calls = [Call.of(function) for function in self.cbs]
+        self._calls = [RecipeCall.of(function) for function in self.cbs]
         kernel = self._kernel
-        self._whole_call = Call.of(kernel.whole) if kernel and kernel.whole else None
-        self._tile_call = Call.of(kernel.tile) if kernel and kernel.tile else None
+        self._whole_call = RecipeCall.of(kernel.whole) if kernel and kernel.whole else None
+        self._tile_call = RecipeCall.of(kernel.tile) if kernel and kernel.tile else None
         self._initial = {name: first for c in self._calls for name, first in c.initial.items()}
         # An argument that is None by default is a state which only some recipes keep.
         hypers = {n for c in self._calls for n in c.names if c.defaults.get(n, 0) is not None}
@@ -147,7 +147,7 @@ class Optimizer(BaseOptimizer):
         return loss
 
     def _buckets(self, grads: Sequence[Tensor | None]) -> list[Bucket]:
-        """The plan of the last step, or a new one where gradients or tensors came, left or moved."""
+        """The plan of the last step, or a new one where tensors came, left or moved."""
         absent = [grad is None for grad in grads]
         places = [param.data_ptr() for param in self._params]
         if self._plan is None or absent != self._absent or places != self._places:
@@ -164,7 +164,7 @@ class Optimizer(BaseOptimizer):
         aligned = bucket.align(grads)
         numbers = bucket.numbers()
         values: dict[str, Any] = {**self._hypers[bucket.group], **bucket.flags, **numbers}
-        calls = self._calls
+        calls: Sequence[RecipeCall] = self._calls
         if self._kernel is not None and bucket.can_fuse:
             calls = self._run_kernel(self._kernel, bucket.whole, aligned, values)
         if calls:
@@ -177,8 +177,8 @@ class Optimizer(BaseOptimizer):
 
     def _run_kernel(
         self, kernel: FusedKernel, whole: Tile, grads: list[Tensor], values: dict[str, Any]
-    ) -> Sequence[Call]:
-        """Do what can be done in one pass over whole tensors; returns the functions still to run."""
+    ) -> Sequence[RecipeCall]:
+        """Do what one pass over whole tensors can do; returns the functions still to run."""
         rest = self._calls[kernel.replaces :]
         if self._whole_call is not None:
             p = TensorList(whole.params, TensorList(grads))

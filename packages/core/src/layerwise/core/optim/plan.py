@@ -37,14 +37,12 @@ class Tile:
         stop: one past its last piece.
         params: the pieces, as views of the parameters.
         states: the same pieces of each tensor state.
-        owners: for each piece, the index in the bucket of the tensor it is a part of.
     """
 
     first: int
     stop: int
     params: list[Tensor]
     states: dict[str, TensorList]
-    owners: list[int]
 
 
 @dataclass(slots=True)
@@ -76,7 +74,7 @@ class Bucket:
     whole: Tile = field(init=False)
 
     def align(self, grads: Sequence[Tensor | None]) -> list[Tensor]:
-        """The gradients of this bucket out of those of all trained parameters, in the layout of the parameters."""
+        """The gradients of this bucket out of those of all parameters, laid out like them."""
         own: list[Any] = [grads[place] for place in self.places]
         try:
             if [grad.stride() for grad in own] == self.strides:
@@ -132,12 +130,12 @@ def _cut(tensors: Sequence[Tensor], cuts: Sequence[int | None]) -> list[Tensor]:
         if length is None:
             pieces.append(tensor)
         else:
-            pieces.extend(_flat(tensor).split(length))
+            pieces.extend(torch.split(_flat(tensor), length))
     return pieces
 
 
 def _settle(state: dict[str, Any], param: Tensor, initial: Mapping[str, Initial]) -> bool:
-    """Make the states that are missing, move those that have lost their parameter; whether all have its shape."""
+    """Make missing states, bring others to their parameter; whether all have its shape."""
     like = True
     for name, first in initial.items():
         if name not in state and first is not None:
@@ -200,7 +198,7 @@ def _lay_tiles(bucket: Bucket, names: Sequence[str], size: int | None) -> None:
     whole_states = {name: [state[name] for state in bucket.states] for name in names}
     lists = {name: TensorList(tensors) for name, tensors in whole_states.items()}
     count = len(bucket.params)
-    bucket.whole = Tile(0, count, bucket.params, lists, list(range(count)))
+    bucket.whole = Tile(0, count, bucket.params, lists)
     lengths = [param.numel() for param in bucket.params]
     if size is None or sum(lengths) <= size:
         bucket.cuts = [None] * count
@@ -217,7 +215,7 @@ def _lay_tiles(bucket: Bucket, names: Sequence[str], size: int | None) -> None:
 
     def tile(first: int, stop: int) -> Tile:
         parts = {name: TensorList(pieces[first:stop]) for name, pieces in states.items()}
-        return Tile(first, stop, params[first:stop], parts, owners[first:stop])
+        return Tile(first, stop, params[first:stop], parts)
 
     bucket.blocks = _blocks([piece.numel() for piece in params], owners, bucket.cuts, size, tile)
 

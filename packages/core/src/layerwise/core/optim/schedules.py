@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 __all__ = [
     "Annealer",
     "CombinedSchedule",
+    "HyperValue",
     "SchedCos",
     "SchedExp",
     "SchedLin",
     "SchedNo",
     "SchedPoly",
     "Schedule",
-    "Value",
     "annealer",
     "combine_scheds",
     "combined_cos",
@@ -28,13 +28,13 @@ __all__ = [
     "sched_no",
 ]
 
-Value: TypeAlias = float | NDArray[np.floating[Any]]
+HyperValue: TypeAlias = float | NDArray[np.floating[Any]]
 """One number, or an array with one number for each parameter group."""
 
-Schedule: TypeAlias = Callable[[float], Value]
+Schedule: TypeAlias = Callable[[float], HyperValue]
 """The value at a position between 0 and 1."""
 
-Curve: TypeAlias = Callable[[Value, Value, float], Value]
+Curve: TypeAlias = Callable[[HyperValue, HyperValue, float], HyperValue]
 
 
 @dataclass(frozen=True)
@@ -52,15 +52,15 @@ class Annealer:
     """
 
     curve: Curve
-    start: Value
-    end: Value
+    start: HyperValue
+    end: HyperValue
 
-    def __call__(self, pos: float) -> Value:
+    def __call__(self, pos: float) -> HyperValue:
         """The value at `pos`."""
         return self.curve(self.start, self.end, pos)
 
 
-def annealer(curve: Curve) -> Callable[[Value, Value], Annealer]:
+def annealer(curve: Curve) -> Callable[[HyperValue, HyperValue], Annealer]:
     """`curve` as a function of its two ends that gives a schedule; works as a decorator.
 
     Example:
@@ -71,14 +71,14 @@ def annealer(curve: Curve) -> Callable[[Value, Value], Annealer]:
         2.0
     """
 
-    def schedule(start: Value, end: Value) -> Annealer:
+    def schedule(start: HyperValue, end: HyperValue) -> Annealer:
         return Annealer(curve, start, end)
 
     schedule.__doc__ = curve.__doc__
     return schedule
 
 
-def sched_lin(start: Value, end: Value, pos: float) -> Value:
+def sched_lin(start: HyperValue, end: HyperValue, pos: float) -> HyperValue:
     """The value at `pos` on the straight line from `start` to `end`.
 
     Example:
@@ -88,7 +88,7 @@ def sched_lin(start: Value, end: Value, pos: float) -> Value:
     return start + pos * (end - start)
 
 
-def sched_cos(start: Value, end: Value, pos: float) -> Value:
+def sched_cos(start: HyperValue, end: HyperValue, pos: float) -> HyperValue:
     """The value at `pos` on half a cosine wave from `start` to `end` (Loshchilov and Hutter, 2017).
 
     Example:
@@ -98,7 +98,7 @@ def sched_cos(start: Value, end: Value, pos: float) -> Value:
     return start + (1 - math.cos(math.pi * pos)) / 2 * (end - start)
 
 
-def sched_no(start: Value, end: Value, pos: float) -> Value:  # noqa: ARG001 - all curves take three
+def sched_no(start: HyperValue, end: HyperValue, pos: float) -> HyperValue:  # noqa: ARG001 - all curves take three
     """`start`, at each position.
 
     Example:
@@ -108,18 +108,18 @@ def sched_no(start: Value, end: Value, pos: float) -> Value:  # noqa: ARG001 - a
     return start
 
 
-def sched_exp(start: Value, end: Value, pos: float) -> Value:
+def sched_exp(start: HyperValue, end: HyperValue, pos: float) -> HyperValue:
     """The value at `pos` when each step multiplies by the same factor; both ends of one sign.
 
     Example:
         >>> round(sched_exp(1e-3, 1e-1, 0.5), 6)
         0.01
     """
-    value: Value = start * (end / start) ** pos
+    value: HyperValue = start * (end / start) ** pos
     return value
 
 
-def SchedLin(start: Value, end: Value) -> Annealer:  # noqa: N802 - the name users know
+def SchedLin(start: HyperValue, end: HyperValue) -> Annealer:  # noqa: N802 - the name users know
     """Schedule on a straight line from `start` to `end`.
 
     Example:
@@ -129,7 +129,7 @@ def SchedLin(start: Value, end: Value) -> Annealer:  # noqa: N802 - the name use
     return Annealer(sched_lin, start, end)
 
 
-def SchedCos(start: Value, end: Value) -> Annealer:  # noqa: N802 - the name users know
+def SchedCos(start: HyperValue, end: HyperValue) -> Annealer:  # noqa: N802 - the name users know
     """Schedule on half a cosine wave from `start` to `end`.
 
     Example:
@@ -139,7 +139,7 @@ def SchedCos(start: Value, end: Value) -> Annealer:  # noqa: N802 - the name use
     return Annealer(sched_cos, start, end)
 
 
-def SchedNo(start: Value, end: Value) -> Annealer:  # noqa: N802 - the name users know
+def SchedNo(start: HyperValue, end: HyperValue) -> Annealer:  # noqa: N802 - the name users know
     """Schedule that stays at `start`.
 
     Example:
@@ -149,7 +149,7 @@ def SchedNo(start: Value, end: Value) -> Annealer:  # noqa: N802 - the name user
     return Annealer(sched_no, start, end)
 
 
-def SchedExp(start: Value, end: Value) -> Annealer:  # noqa: N802 - the name users know
+def SchedExp(start: HyperValue, end: HyperValue) -> Annealer:  # noqa: N802 - the name users know
     """Schedule from `start` to `end` in equal factors, as a learning rate finder uses it.
 
     Example:
@@ -163,11 +163,11 @@ def SchedExp(start: Value, end: Value) -> Annealer:  # noqa: N802 - the name use
 class _Power:
     power: float
 
-    def __call__(self, start: Value, end: Value, pos: float) -> Value:
+    def __call__(self, start: HyperValue, end: HyperValue, pos: float) -> HyperValue:
         return start + (end - start) * pos**self.power
 
 
-def SchedPoly(start: Value, end: Value, power: float) -> Annealer:  # noqa: N802 - the name users know
+def SchedPoly(start: HyperValue, end: HyperValue, power: float) -> Annealer:  # noqa: N802 - the name users know
     """Schedule that follows `pos ** power` from `start` to `end`.
 
     Example:
@@ -193,7 +193,7 @@ class CombinedSchedule:
     bounds: tuple[float, ...]
     scheds: tuple[Schedule, ...]
 
-    def __call__(self, pos: float) -> Value:
+    def __call__(self, pos: float) -> HyperValue:
         """The value at `pos`, from the schedule that holds there."""
         last = len(self.scheds) - 1
         # A schedule of no length begins and ends at one bound and is passed over.
@@ -229,7 +229,9 @@ def combine_scheds(pcts: Sequence[float], scheds: Sequence[Schedule]) -> Combine
     return CombinedSchedule((0.0, *(min(bound, 1.0) for bound in inner), 1.0), tuple(scheds))
 
 
-def combined_cos(pct: float, start: Value, middle: Value, end: Value) -> CombinedSchedule:
+def combined_cos(
+    pct: float, start: HyperValue, middle: HyperValue, end: HyperValue
+) -> CombinedSchedule:
     """Cosine from `start` to `middle` over the first `pct` of training, then on to `end`.
 
     The shape of the 1cycle policy (Smith, 2018), with cosines for lines.

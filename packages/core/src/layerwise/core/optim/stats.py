@@ -93,7 +93,7 @@ def debias(mom: float, damp: float, step: int) -> float:
 
 @stat(grad_avg=torch.zeros_like)
 def average_grad(p: TensorList, mom: float, grad_avg: TensorList, dampening: bool = False) -> None:
-    """m ← mom · m + g, or + (1 - mom) · g with `dampening`; kept as `grad_avg`.
+    """Renew m ← mom · m + g, or + (1 - mom) · g with `dampening`; kept as `grad_avg`.
 
     Without dampening it is the momentum of SGD; with it, the first moment of Adam.
 
@@ -111,7 +111,7 @@ def average_grad(p: TensorList, mom: float, grad_avg: TensorList, dampening: boo
 def average_sqr_grad(
     p: TensorList, sqr_mom: float, sqr_avg: TensorList, dampening: bool = True
 ) -> None:
-    """v ← sqr_mom · v + (1 - sqr_mom) · g², or + g² without `dampening`; kept as `sqr_avg`.
+    """Renew v ← sqr_mom · v + (1 - sqr_mom) · g², or + g² without `dampening`; kept as `sqr_avg`.
 
     Example:
         >>> p = TensorList([torch.zeros(1)], grad=TensorList([torch.full((1,), 2.0)]))

@@ -1,8 +1,8 @@
 """Steppers: functions that move parameters, written as the equations of their papers.
 
-A stepper gets the parameters `p` (a `TensorList` with `p.grad`), and by name the
-hyper-parameters of their group, the states that statistics keep, and flags such as `do_wd`. One that
-needs norms of whole tensors is a generator: `norms = yield p, update`.
+A stepper gets the parameters `p` (a `TensorList` with `p.grad`), and by name the hyper-parameters
+of their group, the states that statistics keep, and the flag `do_wd`. One that needs norms of whole
+tensors is a generator: `norms = yield p, update`.
 """
 
 import math
@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+from torch.nn.functional import softplus
 
 from layerwise.core.optim.lists import TensorList
 from layerwise.core.optim.stats import Norms, debias, stat
@@ -28,6 +28,7 @@ __all__ = [
     "rectification",
     "rms_prop_step",
     "sgd_step",
+    "trust_step",
     "unit_step",
     "weight_decay",
 ]
@@ -62,7 +63,7 @@ def weight_decay(p: TensorList, lr: float, wd: float, do_wd: bool = True) -> Non
 
 
 def l2_reg(p: TensorList, wd: float, do_wd: bool = True) -> None:
-    """Set g ← g + wd · p: the gradient of the penalty wd/2 · ‖p‖², for the functions after this one.
+    """Set g ← g + wd · p, the gradient of wd/2 · ‖p‖², for the functions after this one.
 
     Example:
         >>> p = TensorList([torch.ones(1)], grad=TensorList([torch.ones(1)]))
@@ -159,7 +160,7 @@ def radam_step(
         return
     denominator = sqr_avg.sqrt().add_(eps)
     if beta:
-        denominator = denominator.div_(math.sqrt(debias2)).map(F.softplus, beta=beta)
+        denominator = denominator.div_(math.sqrt(debias2)).map(softplus, beta=beta)
         p.addcdiv_(grad_avg, denominator, value=-lr * r / debias1)
     else:
         p.addcdiv_(grad_avg, denominator, value=-lr * r * math.sqrt(debias2) / debias1)
@@ -191,7 +192,7 @@ def qhadam_step(
 
 
 def larc_step(p: TensorList, local_lr: Scale, grad_avg: TensorList | None = None) -> None:
-    """Move p ← p - λ · g with the rate λ of each tensor (`larc_layer_lr`), or - λ · m where m is kept."""
+    """Move p ← p - λ · g, or - λ · m where m is kept, with the rate λ of each tensor."""
     p -= (p.grad if grad_avg is None else grad_avg) * local_lr
 
 
@@ -228,6 +229,12 @@ def lamb_step(
     update = grad_avg / update
     if do_wd and wd != 0:
         update.add_(p, alpha=wd)
+    yield from trust_step(p, update, lr, clip)
+    return None
+
+
+def trust_step(p: TensorList, update: TensorList, lr: float, clip: float) -> Norms:
+    """Move p ← p - lr · φ · u with φ = ‖p‖ / ‖u‖, at most `clip`; 1 where a norm is 0."""
     p_norm, update_norm = yield p, update
     trust = torch.where((p_norm > 0) & (update_norm > 0), p_norm / update_norm, 1.0)
     p -= update.mul_(lr * trust.clamp(max=clip))
@@ -238,7 +245,7 @@ def lamb_step(
 def lookahead_step(
     p: TensorList, slow_weights: TensorList, step: int, k: int, alpha: float
 ) -> None:
-    """s ← s + alpha · (p - s) and p ← s in each k-th step; s is kept as `slow_weights`.
+    """Move s ← s + alpha · (p - s) and p ← s in each k-th step; s is kept as `slow_weights`.
 
     From "Lookahead Optimizer: k steps forward, 1 step back" (Zhang et al., 2019).
     """

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from layerwise.core.optim.groups import BaseOptimizer, group_params
-from layerwise.core.optim.optimizer import misfits
+from layerwise.core.optim.saved import misfits
 
 __all__ = ["OptimWrapper", "detuplify_pg", "pytorch_hp_map", "set_item_pg"]
 
@@ -129,7 +129,7 @@ class OptimWrapper(BaseOptimizer):
 
     @property
     def hypers(self) -> list[dict[str, Any]]:
-        """The hyper-parameters of each group, under our names; a copy, change them with `set_hyper`."""
+        """A copy of the hyper-parameters of each group, under our names; `set_hyper` sets them."""
         return [
             {
                 self.fwd_map.get(name, name): value

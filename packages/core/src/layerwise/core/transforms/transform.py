@@ -1,5 +1,6 @@
 """`Transform`: encode, decode and learn state, chosen by the type of what comes."""
 
+import sys
 from collections.abc import Callable
 from inspect import Parameter
 from types import FunctionType
@@ -26,9 +27,15 @@ class _ClassBody(dict[str, Any]):
         if key in _PARTS and isinstance(value, FunctionType):
             found = self.get(key)
             dispatch = found if isinstance(found, Dispatch) else _new_part(key)
-            dispatch.add(value, scope=self)
+            dispatch.add(value, scope={**_locals_around(), **self})
             value = dispatch
         super().__setitem__(key, value)
+
+
+def _locals_around() -> dict[str, Any]:
+    """Local names of the function in which the class being made stands, for its annotations."""
+    body = sys._getframe(2)  # of the class: our caller's caller
+    return dict(body.f_back.f_locals) if body.f_back is not None else {}
 
 
 def _new_part(name: str) -> Dispatch:
@@ -67,7 +74,8 @@ class TransformMeta(type):
         if len(args) == 1 and not kwargs and isinstance(args[0], FunctionType):
             part = args[0].__name__
             if part in _PARTS:
-                return getattr(cls, part).add(args[0])
+                scope = dict(sys._getframe(1).f_locals)
+                return getattr(cls, part).add(args[0], scope=scope)
         return super().__call__(*args, **kwargs)
 
 

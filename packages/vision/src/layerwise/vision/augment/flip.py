@@ -38,14 +38,14 @@ class Flip(RandTransform):
         first = next((x for x in _members(b) if isinstance(x, Tensor)), None)
         self.do = first is not None
         if first is not None:
-            self.turned = torch.rand(len(first), generator=generator()) < self.p
+            self._turned = torch.rand(len(first), generator=generator()) < self.p
 
     encodes = Dispatch(unchanged)
 
     @encodes.register
     def _(self, x: TensorImageBase) -> TensorBase:
         plain = x.as_plain()
-        turned = self.turned.to(plain.device).view(-1, *[1] * (plain.ndim - 1))
+        turned = self._turned.to(plain.device).view(-1, *[1] * (plain.ndim - 1))
         return dress(torch.where(turned, plain.flip(-1), plain), x)
 
 

@@ -110,11 +110,11 @@ class DihedralItem(RandTransform):
     def before_call(self, b: Any, split_idx: int | None) -> None:
         """Draw one of the eight."""
         super().before_call(b, split_idx)
-        self.k = int(uniform(0, 8))
+        self._k = int(uniform(0, 8))
 
     def encodes(self, x: PILBase) -> PILBase:
         """Turned and mirrored as drawn."""
-        return x.dihedral(self.k)
+        return x.dihedral(self._k)
 
 
 class _BoxTransform(RandTransform):
@@ -128,10 +128,10 @@ class _BoxTransform(RandTransform):
         self.resamples = tuple(resamples)
 
     def _set(self, original: Size, box: Box) -> None:
-        self.orig_sz, self.box = original, box
+        self._drawn_for, self._box = original, box
 
     def _cut(self, x: PILBase) -> PILBase:
-        box = _scaled(self.box, self.orig_sz, x.size)
+        box = _scaled(self._box, self._drawn_for, x.size)
         return x.resized_crop(box, self.size, _filter_for(x, self.resamples))
 
 
@@ -155,12 +155,12 @@ class RandomCrop(_BoxTransform):
 
     def before_call(self, b: Any, split_idx: int | None) -> None:
         """Draw the corner."""
-        self.orig_sz = _size_of(b)
-        self.tl = _corner(self.orig_sz, self.size, centred=bool(split_idx))
+        self._drawn_for = _size_of(b)
+        self._corner = _corner(self._drawn_for, self.size, centred=bool(split_idx))
 
     def encodes(self, x: PILBase) -> PILBase:
         """The crop."""
-        return x.crop_pad(self.size, self.tl)
+        return x.crop_pad(self.size, self._corner)
 
 
 class CropPad(RandTransform):
@@ -247,7 +247,7 @@ class Resize(_BoxTransform):
         """The picture at the size."""
         if self.method != ResizeMethod.Pad:
             return self._cut(x)
-        left, upper, right, lower = map(round, _scaled(self.box, self.orig_sz, x.size))
+        left, upper, right, lower = map(round, _scaled(self._box, self._drawn_for, x.size))
         return x.crop_pad(
             (right - left, lower - upper),
             (left, upper),

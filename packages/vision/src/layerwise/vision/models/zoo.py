@@ -20,7 +20,7 @@ from layerwise.core.errors import MissingDependencyError, nearest
 __all__ = [
     "Weights",
     "first_weights",
-    "load_weights",
+    "load_pretrained",
     "nms",
     "torchvision_model",
     "torchvision_models_module",
@@ -135,11 +135,11 @@ def torchvision_model(
     options = {"init_weights": False} if name == "googlenet" or name.startswith("inception") else {}
     model: nn.Module = getattr(models, name)(num_classes=n_out, **options)
     if weights is not None:
-        load_weights(model, weights, name=name, progress=progress)
+        load_pretrained(model, weights, name=name, progress=progress)
     return model
 
 
-def load_weights(
+def load_pretrained(
     model: nn.Module, weights: Weights, *, name: str, progress: bool = True
 ) -> nn.Module:
     """`model` with the weights loaded; all of them have to fit.

@@ -1,0 +1,285 @@
+"""`ImageDataLoaders`: loaders for classifying pictures, in one call, from the usual layouts."""
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from layerwise.core.data.block import (
+    CategoryBlock,
+    DataBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+)
+from layerwise.core.data.loaders import DataLoaders
+from layerwise.core.data.readers import ColReader, RegexLabeller, parent_label
+from layerwise.core.data.source import get_image_files
+from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
+from layerwise.core.errors import MissingDependencyError
+from layerwise.core.items import listify
+from layerwise.core.types import PathLike
+from layerwise.vision.blocks import ImageBlock
+from layerwise.vision.types import PILBase, PILImage
+
+__all__ = ["ImageDataLoaders"]
+
+Labeller = Callable[[Any], Any]
+Columns = str | int | Sequence[str] | Sequence[int]
+
+
+class ImageDataLoaders(DataLoaders):
+    """Loaders for pictures and their labels.
+
+    All methods take besides: `item_tfms` and `batch_tfms`, transforms on each sample and each
+    batch; `img_cls`, the type of picture; `kwargs`, settings of the loaders (`bs`, ...).
+    """
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: PathLike,
+        train: str = "train",
+        valid: str = "valid",
+        valid_pct: float | None = None,
+        seed: int | None = None,
+        vocab: Sequence[Any] | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: type[PILBase] = PILImage,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """From folders named after labels, below folders for training and validation.
+
+        Args:
+            path: where the folders are.
+            train: name of the folder for training.
+            valid: name of the folder for validation.
+            valid_pct: a random share validates instead, and all pictures below `path` are taken.
+            seed: decides that share.
+            vocab: the labels; found in the training split when None.
+            item_tfms: see the class.
+            batch_tfms: see the class.
+            img_cls: see the class.
+            kwargs: see the class.
+        """
+        get_items: Callable[..., Any] = get_image_files
+        if valid_pct is None:
+            splitter: Any = GrandparentSplitter(train_name=train, valid_name=valid)
+            get_items = partial(get_image_files, folders=[train, valid])
+        else:
+            splitter = RandomSplitter(valid_pct, seed=seed)
+        block = DataBlock(
+            (ImageBlock(img_cls), CategoryBlock(vocab=vocab)),
+            get_items=get_items,
+            splitter=splitter,
+            get_y=parent_label,
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(block, path, path=Path(path), **kwargs)
+
+    @classmethod
+    def from_path_func(
+        cls,
+        path: PathLike,
+        fnames: Sequence[PathLike],
+        label_func: Labeller,
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: type[PILBase] = PILImage,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """From a list of files and a function of their paths.
+
+        Args:
+            path: where what belongs to the task is written.
+            fnames: the files.
+            label_func: from a path to its label.
+            valid_pct: share that validates.
+            seed: decides that share.
+            item_tfms: see the class.
+            batch_tfms: see the class.
+            img_cls: see the class.
+            kwargs: see the class.
+        """
+        block = DataBlock(
+            (ImageBlock(img_cls), CategoryBlock),
+            splitter=RandomSplitter(valid_pct, seed=seed),
+            get_y=label_func,
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(block, fnames, path=Path(path), **kwargs)
+
+    @classmethod
+    def from_name_func(
+        cls, path: PathLike, fnames: Sequence[PathLike], label_func: Labeller, **kwargs: Any
+    ) -> DataLoaders:
+        """`from_path_func` with a function of the file's name, without its folder."""
+        return cls.from_path_func(path, fnames, _OfName(label_func), **kwargs)
+
+    @classmethod
+    def from_path_re(
+        cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
+    ) -> DataLoaders:
+        """`from_path_func` with the first group of a regular expression that fits the path."""
+        return cls.from_path_func(path, fnames, RegexLabeller(pat), **kwargs)
+
+    @classmethod
+    def from_name_re(
+        cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
+    ) -> DataLoaders:
+        """`from_name_func` with the first group of a regular expression that fits the name."""
+        return cls.from_name_func(path, fnames, RegexLabeller(pat), **kwargs)
+
+    @classmethod
+    def from_df(
+        cls,
+        df: Any,
+        path: PathLike = ".",
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        fn_col: Columns = 0,
+        folder: str | None = None,
+        suff: str = "",
+        label_col: Columns = 1,
+        label_delim: str | None = None,
+        y_block: Any = None,
+        valid_col: str | int | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: type[PILBase] = PILImage,
+        allow_outside: bool = False,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """From a frame of pandas with a column of file names and one, or several, of labels.
+
+        Args:
+            df: the frame.
+            path: what the file names start from.
+            valid_pct: share that validates, unless `valid_col` says which rows do.
+            seed: decides that share.
+            fn_col: column of the file names.
+            folder: a folder in `path` that they start from.
+            suff: what is put behind each name, for example ".jpg".
+            label_col: column of the labels; several for several labels.
+            label_delim: what parts the labels of one picture.
+            y_block: block of the target; by default one class, or several where the columns or
+                `label_delim` say so.
+            valid_col: column that is true for rows that validate.
+            item_tfms: see the class.
+            batch_tfms: see the class.
+            img_cls: see the class.
+            allow_outside: take file names that leave `path`.
+            kwargs: see the class.
+        """
+        start = Path(path) / folder if folder is not None else Path(path)
+        if y_block is None:
+            several = label_delim is not None or len(listify(label_col)) > 1
+            y_block = MultiCategoryBlock if several else CategoryBlock
+        block = DataBlock(
+            (ImageBlock(img_cls), y_block),
+            splitter=RandomSplitter(valid_pct, seed=seed)
+            if valid_col is None
+            else ColSplitter(valid_col),
+            get_x=ColReader(
+                fn_col, pref=f"{start}{os.sep}", suff=suff, allow_outside=allow_outside
+            ),
+            get_y=ColReader(label_col, label_delim=label_delim),
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(block, df, path=Path(path), **kwargs)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: PathLike,
+        csv_fname: PathLike = "labels.csv",
+        header: Any = "infer",
+        delimiter: str | None = None,
+        quoting: int = 0,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """`from_df` of the table in `path / csv_fname`.
+
+        Args:
+            path: what the names of the table and of the pictures start from.
+            csv_fname: name of the table.
+            header: row of the column names, as pandas takes it.
+            delimiter: what parts the columns.
+            quoting: which quotes count, as pandas takes it.
+            kwargs: arguments of `from_df`.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingDependencyError.of(
+                "pandas", needed_for="tables of labels", install="layerwise-vision[tables]"
+            ) from error
+        read: Any = pd.read_csv  # its stubs have no case for settings that are passed on
+        df = read(Path(path) / csv_fname, header=header, delimiter=delimiter, quoting=quoting)
+        return cls.from_df(df, path=path, **kwargs)
+
+    @classmethod
+    def from_lists(
+        cls,
+        path: PathLike,
+        fnames: Sequence[PathLike],
+        labels: Sequence[Any],
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        y_block: Any = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: type[PILBase] = PILImage,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """From a list of files and a list of their labels.
+
+        Args:
+            path: where what belongs to the task is written.
+            fnames: the files.
+            labels: one for each file; lists of labels, or floats, are known for what they are.
+            valid_pct: share that validates.
+            seed: decides that share.
+            y_block: block of the target; by default what the first label is.
+            item_tfms: see the class.
+            batch_tfms: see the class.
+            img_cls: see the class.
+            kwargs: see the class.
+
+        Raises:
+            ValueError: if the lists differ in length.
+        """
+        if len(fnames) != len(labels):
+            raise ValueError(f"{len(fnames)} files and {len(labels)} labels; give one for each")
+        if y_block is None and len(labels):
+            y_block = _block_for(labels[0])
+        block = DataBlock.from_columns(
+            (ImageBlock(img_cls), y_block),
+            splitter=RandomSplitter(valid_pct, seed=seed),
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(block, (fnames, labels), path=Path(path), **kwargs)
+
+
+def _block_for(label: Any) -> Callable[..., TransformBlock]:
+    if isinstance(label, float):
+        return RegressionBlock
+    return MultiCategoryBlock if isinstance(label, list | tuple | set) else CategoryBlock
+
+
+class _OfName:
+    """A function of a file's name as one of its path; a class, so that it can go to a worker."""
+
+    def __init__(self, label_func: Labeller) -> None:
+        self.label_func = label_func
+
+    def __call__(self, path: PathLike) -> Any:
+        return self.label_func(Path(path).name)
