@@ -12,6 +12,9 @@ WORKERS ?= auto
 # The packages that `make alone` checks.
 ONLY ?= core vision text tabular collab audio
 
+# The benchmarks that `make bench` runs: make bench MEASURES=benchmarks/import_time.py ARGS="--runs 5"
+MEASURES ?= $(sort $(wildcard benchmarks/[a-z]*.py))
+
 VENV := .venv
 BENCH := .venv-bench
 BIN := $(VENV)/bin
@@ -20,7 +23,7 @@ EDITABLE := $(foreach name,$(NAMES),-e packages/$(name))
 # A change in one of these makes the environment old.
 INPUTS := pyproject.toml constraints.txt $(wildcard packages/*/pyproject.toml) \
           $(wildcard packages/*/src/layerwise/*/_version.py)
-EXAMPLES := $(sort $(wildcard examples/*/*.py))
+EXAMPLES := $(sort $(filter-out examples/data/%,$(wildcard examples/*/*.py)))
 
 INSTALL = -m pip install -q --disable-pip-version-check --no-warn-script-location -c constraints.txt
 # Hatchling is in the environment already, so that six packages do not fetch it six times.
@@ -53,11 +56,11 @@ docs: $(VENV)/.stamp-docs ## Build the documentation and run its pages
 
 examples: $(VENV)/.stamp-test ## Run each script in examples/ on small data
 	@for script in $(EXAMPLES); do \
-	  echo "$$script"; LAYERWISE_SMALL=1 $(BIN)/python $$script || exit 1; \
+	  echo "$$script"; $(BIN)/python $$script --small $(ARGS) || exit 1; \
 	done
 
 bench: $(BENCH)/.stamp ## Measure side by side with peers, in an environment of its own
-	@for script in $(sort $(wildcard benchmarks/[a-z]*.py)); do \
+	@for script in $(MEASURES); do \
 	  grep -q '__main__' $$script || continue; \
 	  echo "$$script"; $(BENCH)/bin/python $$script $(ARGS) || exit 1; \
 	done

@@ -4,6 +4,7 @@ A Sphinx extension. It reads the source without importing it; autodoc imports wh
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def public_modules(package: str) -> dict[str, list[str]]:
     return found
 
 
+@cache
 def _literal_all(path: Path) -> list[str]:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign):

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 
@@ -14,12 +15,14 @@ def test_the_import_contracts_hold(root):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
 
 
+@cache
 def imported_names(path):
     imports = (ast.Import, ast.ImportFrom)
     nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, imports)]
     return {alias.asname or alias.name for node in nodes for alias in node.names}
 
 
+@cache
 def defined_names(path):
     return {
         name.id if isinstance(name, ast.Name) else name.name

@@ -45,7 +45,9 @@ def swallows_keywords(value):
 def test_a_callable_names_its_keywords_or_says_who_reads_them(module, reasons):
     found = [name for name, value in callables_of(module) if swallows_keywords(value)]
     unexplained = [name for name in found if name not in reasons]
-    assert not unexplained, f"name the keywords, or say who reads them in keywords.toml: {unexplained}"
+    assert not unexplained, (
+        f"name the keywords, or say who reads them in keywords.toml: {unexplained}"
+    )
 
 
 def test_every_reason_is_still_needed(reasons):

@@ -94,3 +94,5 @@ from layerwise.core.train.state import *
 from layerwise.core.callback.lr_find import *
 from layerwise.core.callback.schedule import *
 from layerwise.core.learner import *
+from layerwise.core.interpret.classes import *
+from layerwise.core.interpret.interpretation import *

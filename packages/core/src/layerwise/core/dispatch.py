@@ -119,6 +119,7 @@ class Dispatch:
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.__qualname__ = f"{owner.__qualname__}.{name}"
+        self.__module__ = owner.__module__
 
     def function_for(self, *types_: type) -> Function:
         """The function that a call with arguments of `types_` would run; cached."""
@@ -188,6 +189,7 @@ class Dispatch:
         *,
         override: bool = False,
         scope: dict[str, Any] | None = None,
+        skip_self: bool = True,
     ) -> Function:
         """`register` as a plain call.
 
@@ -196,8 +198,10 @@ class Dispatch:
             types_: one type (or union) per dispatched argument; None reads the annotations.
             override: replace a method with the same signature.
             scope: local names that annotations kept as strings may refer to.
+            skip_self: a first parameter called `self` is the instance; not so where a method is
+                used as a function, as in `Transform(str.upper)`.
         """
-        names, returns = _annotations(function, self.arity, scope or {})
+        names, returns = _annotations(function, self.arity, scope or {}, skip_self=skip_self)
         hints = list(types_) if types_ is not None else names
         if len(hints) != self.arity:
             raise DispatchError(
@@ -227,9 +231,10 @@ class Dispatch:
     def __reduce_ex__(self, protocol: Any) -> Any:
         """By name where this can be imported, for methods called `_` pickle in no other way."""
         found: Any = sys.modules.get(self.__module__)
-        for part in self.__qualname__.split("."):
+        name = str(self.__qualname__)
+        for part in name.split("."):
             found = getattr(found, part, None)
-        return self.__qualname__ if found is self else super().__reduce_ex__(protocol)
+        return name if found is self else super().__reduce_ex__(protocol)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy needs: the methods, without caches and links to subclasses."""
@@ -355,13 +360,17 @@ def _expand(hint: Any) -> tuple[type, ...]:
     return (plain,)
 
 
-def _annotations(function: Function, arity: int, scope: dict[str, Any]) -> tuple[list[Any], Any]:
+def _annotations(
+    function: Function, arity: int, scope: dict[str, Any], *, skip_self: bool
+) -> tuple[list[Any], Any]:
     """Annotations of the leading parameters (without `self`) and of the result."""
     try:
         description = signature(function)
     except (TypeError, ValueError):  # builtins and types without a signature take anything
         return [_NOT_STATED] * arity, _NOT_STATED
-    parameters = [p for p in description.parameters.values() if p.name != "self"]
+    parameters = list(description.parameters.values())
+    if skip_self and parameters and parameters[0].name == "self":
+        del parameters[0]
     hints = [_evaluate(p.annotation, function, scope) for p in parameters[:arity]]
     returns = _evaluate(description.return_annotation, function, scope)
     # Neither says what the result is: `Any` is a class and a protocol has no instances to ask for.

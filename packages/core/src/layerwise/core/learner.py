@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,13 +16,14 @@ from layerwise.core.data.loaders import TfmdDL
 from layerwise.core.errors import nearest
 from layerwise.core.items import L, listify
 from layerwise.core.metrics.metric import mk_metric
-from layerwise.core.nested import nested_reorder, to_concat
+from layerwise.core.nested import nested_reorder
 from layerwise.core.nn.base_loss import NoneReduce
 from layerwise.core.nn.norm import norm_bias_params
 from layerwise.core.nn.summary import ModuleSummary, module_summary
 from layerwise.core.nn.walk import trainable_params
 from layerwise.core.optim.algorithms import Adam
 from layerwise.core.optim.groups import BaseOptimizer
+from layerwise.core.optim.wrap import OptimWrapper
 from layerwise.core.random import draw_seed
 from layerwise.core.train import engine
 from layerwise.core.train.callback import Callback, CallbackTable, TrainEvalCallback
@@ -41,10 +43,12 @@ class Learner(TrainState):
     """Everything that is needed to train a model.
 
     Args:
-        dls: `DataLoaders`; stock `torch.utils.data.DataLoader`s in them are fine.
+        dls: `DataLoaders`; stock `torch.utils.data.DataLoader`s in them are fine, and so is any
+            object with `train` and `valid`.
         model: the model; it is called with the inputs of a batch.
         loss_func: called as `loss_func(pred, *targets)`; the data says which when None.
-        opt_func: makes the optimizer from parameter groups and `lr`.
+        opt_func: makes the optimizer from parameter groups and `lr`; a class of `torch.optim`
+            such as `torch.optim.AdamW` is fine.
         lr: default learning rate.
         splitter: from the model to its parameter groups, input side first; one group when None.
         cbs: callbacks besides the usual ones.
@@ -74,7 +78,7 @@ class Learner(TrainState):
         dls: Any,
         model: nn.Module,
         loss_func: Callable[..., Any] | None = None,
-        opt_func: Callable[..., BaseOptimizer] = Adam,
+        opt_func: Callable[..., BaseOptimizer | torch.optim.Optimizer] = Adam,
         lr: float | slice = 1e-3,
         splitter: Splitter = trainable_params,
         cbs: Callback | Iterable[Callback] | None = None,
@@ -122,17 +126,24 @@ class Learner(TrainState):
         """Add one callback; it becomes the attribute `self.<its name>` too."""
         made = cb() if isinstance(cb, type) else cb
         if not isinstance(made, Callback):
-            raise TypeError(f"{made!r} is no Callback; subclass layerwise.core.train.Callback")
-        known = getattr(self, made.name, None)
-        if known is not None and not isinstance(known, Callback):
+            raise TypeError(
+                f"{made!r} is no Callback; subclass Callback from layerwise.core.train.callback"
+            )
+        own = made.name in TrainState.__annotations__ or hasattr(self, made.name)
+        if own and not isinstance(getattr(self, made.name, None), Callback):
             raise ValueError(
                 f"a callback named {made.name!r} would hide the learner's own {made.name!r}; "
                 f"give {type(made).__name__} another class name"
             )
-        self._table = CallbackTable([*self._table.cbs, made])
+        before = self._table
+        self._table = CallbackTable([*before.cbs, made])
         made.learn = self
         setattr(self, made.name, made)
-        made.after_create()
+        try:
+            CallbackTable([made]).call(Event.after_create, self)
+        except BaseException:
+            self.remove_cb(made)
+            raise
         return self
 
     def add_cbs(self, cbs: Any) -> Self:
@@ -147,11 +158,17 @@ class Learner(TrainState):
         if not gone:
             names = ", ".join(type(c).__name__ for c in self.cbs)
             raise ValueError(f"this learner has no callback {cb!r}; it has {names}")
-        self._table = CallbackTable([c for c in self.cbs if c not in gone])
-        for callback in gone:
-            if self.__dict__.get(callback.name) is callback:
-                delattr(self, callback.name)
+        self._set_cbs([c for c in self.cbs if c not in gone])
         return self
+
+    def _set_cbs(self, cbs: Sequence[Callback]) -> None:
+        """Have exactly these callbacks, each the attribute of its name."""
+        for old in self.cbs:
+            if self.__dict__.get(old.name) is old:
+                delattr(self, old.name)
+        self._table = CallbackTable(cbs)
+        for cb in self.cbs:
+            setattr(self, cb.name, cb)
 
     def remove_cbs(self, cbs: Any) -> Self:
         """Remove several callbacks."""
@@ -163,26 +180,30 @@ class Learner(TrainState):
     def added_cbs(self, cbs: Any) -> Iterator[Self]:
         """These callbacks too, inside this context."""
         added = [cb() if isinstance(cb, type) else cb for cb in _listed(cbs)]
-        self.add_cbs(added)
         try:
+            self.add_cbs(added)
             yield self
         finally:
-            self.remove_cbs(added)
+            self._set_cbs([c for c in self.cbs if c not in added])
 
     @contextmanager
     def removed_cbs(self, cbs: Any) -> Iterator[Self]:
         """Without these callbacks, inside this context."""
         kinds = _listed(cbs)
+        before = self.cbs
         gone = [
             c
-            for c in self.cbs
+            for c in before
             if any(c is k or (isinstance(k, type) and type(c) is k) for k in kinds)
         ]
-        self.remove_cbs(gone)
+        self._set_cbs([c for c in before if c not in gone])
         try:
             yield self
         finally:
-            self.add_cbs(gone)
+            # To where they were, and beside those that were added or removed in between.
+            now = self.cbs
+            old = [c for c in before if c in now or c in gone]
+            self._set_cbs([*old, *(c for c in now if c not in before)])
 
     # -- the optimizer ---------------------------------------------------------------------
 
@@ -192,8 +213,8 @@ class Learner(TrainState):
         return self.ready_opt()
 
     @opt.setter
-    def opt(self, opt: BaseOptimizer | None) -> None:
-        self._opt = opt
+    def opt(self, opt: BaseOptimizer | torch.optim.Optimizer | None) -> None:
+        self._opt = OptimWrapper(opt=opt) if isinstance(opt, torch.optim.Optimizer) else opt
 
     def ready_opt(self, reset: bool = False) -> BaseOptimizer:
         """The optimizer, made when there is none yet, or when a new one is wanted."""
@@ -205,8 +226,16 @@ class Learner(TrainState):
 
     def create_opt(self) -> None:
         """Make a new optimizer from the parameter groups, frozen as the last one was."""
-        extra = {} if self.wd is None else {"wd": self.wd}
-        opt = self.opt_func(self.splitter(self.model), lr=self.lr, **extra)
+        make: Any = self.opt_func
+        if isinstance(make, type) and issubclass(make, torch.optim.Optimizer):
+            make = partial(OptimWrapper, opt=make)
+        # Optimizers of torch know no slices; the rates of the groups are set below.
+        top = self.lr.stop if isinstance(self.lr, slice) else self.lr
+        self.opt = make(self.splitter(self.model), lr=top)
+        opt = self.opt
+        opt.set_hyper("lr", self.lr)
+        if self.wd is not None:
+            opt.set_hyper("wd", self.wd)
         owned = {id(p) for group in opt.param_lists for p in group}
         if not self.wd_bn_bias:
             exempt = [p for p in norm_bias_params(self.model, with_bias=True) if id(p) in owned]
@@ -214,7 +243,6 @@ class Learner(TrainState):
         if self.train_bn:
             norms = [p for p in norm_bias_params(self.model, with_bias=False) if id(p) in owned]
             opt.set_flags(norms, force_train=True)
-        self._opt = opt
         if self._frozen_to:
             opt.freeze_to(self._frozen_to)
 
@@ -252,7 +280,7 @@ class Learner(TrainState):
             n_epoch: epochs in all.
             lr: a number, a slice that is spread over the groups, or one per group; `self.lr`
                 when None.
-            wd: weight decay for this fit.
+            wd: weight decay from this fit on; `self.wd` when None.
             cbs: callbacks for this fit alone.
             reset_opt: start with a new optimizer.
             start_epoch: the first epoch to do, of a training that was stopped.
@@ -300,11 +328,22 @@ class Learner(TrainState):
             dl: the loader itself.
             cbs: callbacks for this alone.
         """
-        loader = self.dls[ds_idx] if dl is None else dl
+        loader = self._loader(ds_idx) if dl is None else dl
         with self.no_logging(), self._only_now(cbs), self._in_fit():
             engine.validate_epoch(self, loader)
-        recorder = next((cb for cb in self.cbs if isinstance(cb, Recorder)), None)
-        return L(recorder.final_record) if recorder is not None else L()
+            recorder = next((cb for cb in self.cbs if isinstance(cb, Recorder)), None)
+            return L(recorder.final_record) if recorder is not None else L()
+
+    def _loader(self, ds_idx: int) -> Any:
+        if hasattr(self.dls, "__getitem__"):
+            if 0 <= ds_idx < len(self.dls):
+                return self.dls[ds_idx]
+        elif ds_idx in (0, 1):
+            return self.dls.valid if ds_idx else self.dls.train
+        raise ValueError(
+            f"there is no loader {ds_idx} in these {type(self.dls).__name__}; pass the loader "
+            "itself as dl=, or ds_idx=0 for the training data"
+        )
 
     @contextmanager
     def _in_fit(self) -> Iterator[None]:
@@ -312,11 +351,11 @@ class Learner(TrainState):
         n_epoch, epoch, seed = self.n_epoch, self.epoch, self.run_seed
         self.n_epoch, self.epoch, self.run_seed = 1, 0, draw_seed()
         kept = _Kept(self)
-        self(FIT.before)
         try:
+            self(FIT.before)
             yield
-        finally:
             self(FIT.after)
+        finally:
             engine.forget_batch(self)
             kept.put_back()
             self.n_epoch, self.epoch, self.run_seed = n_epoch, epoch, seed
@@ -383,7 +422,7 @@ class Learner(TrainState):
             (inputs,) predictions, targets (, decoded) (, losses); None in place of what was not
             kept.
         """
-        loader, order = _in_order(self.dls[ds_idx] if dl is None else dl)
+        loader, order = _in_order(self._loader(ds_idx) if dl is None else dl)
         gather = GatherPredsCallback(
             with_input, with_loss, with_preds, with_targs, save_preds, save_targs, concat_dim
         )
@@ -415,6 +454,12 @@ class Learner(TrainState):
         Returns:
             The decoded prediction, what the loss decodes it to, and the prediction itself.
         """
+        if not hasattr(self.dls, "decode_batch"):
+            raise TypeError(
+                "predict takes an item through the transforms of the data and back; loaders of "
+                "Datasets or of a DataBlock have them. For a tensor that the model takes as it "
+                "is, use get_preds(dl=[(x[None],)])"
+            )
         dl = self.dls.test_dl([item], rm_type_tfms=rm_type_tfms, num_workers=0, bs=1)
         with no_bar(self):
             inputs, preds, _, decoded = self.get_preds(dl=dl, with_input=True, with_decoded=True)
@@ -447,7 +492,7 @@ class Learner(TrainState):
             shuffle: samples from anywhere in the data.
             kwargs: for the method that draws these types.
         """
-        loader: TfmdDL = (self.dls[ds_idx] if dl is None else dl).new(shuffle=shuffle)
+        loader: TfmdDL = (self._loader(ds_idx) if dl is None else dl).new(shuffle=shuffle)
         batch = loader.one_batch()
         with no_bar(self):
             _, _, decoded = self.get_preds(dl=[batch], with_decoded=True)
@@ -471,10 +516,13 @@ class Learner(TrainState):
             n: augmented versions.
             item_tfms: augmentation of items; that of the training loader when None.
             batch_tfms: augmentation of batches, likewise.
-            beta: share of the plain version in the result; None: give both, plain first.
+            beta: share of the plain version in the result; None: give both, augmented first.
             use_max: the largest prediction per item in place of the mean.
+
+        Returns:
+            Predictions, or the pair of them, and targets.
         """
-        source = self.dls[ds_idx] if dl is None else dl
+        source = self._loader(ds_idx) if dl is None else dl
         settings: dict[str, Any] = {"shuffle": False, "drop_last": False}
         own = {"after_item": item_tfms, "after_batch": batch_tfms}
         train = self.dls[0]
@@ -488,19 +536,15 @@ class Learner(TrainState):
                 "has none"
             )
         with no_bar(self), as_training(0):
-            runs = [self.get_preds(dl=augmented, act=_same)[0][None] for _ in range(n)]
-            plain, targets = self.get_preds(
-                dl=source.new(shuffle=False, drop_last=False), act=_same
-            )
-        act = activation_of(self.loss_func)
-        varied = act(to_concat(runs)) if isinstance(runs[0], torch.Tensor) else act(runs)
-        mean = varied.max(0)[0] if use_max else varied.mean(0)
-        straight = act(plain)
+            runs = [self.get_preds(dl=augmented)[0] for _ in range(n)]
+        with no_bar(self):
+            plain, targets = self.get_preds(dl=source.new(shuffle=False, drop_last=False))
         if use_max:
-            return torch.stack([straight, mean], 0).max(0)[0], targets
+            return _each(lambda *r: torch.stack(r).amax(0), *runs, plain), targets
+        varied = _each(lambda *r: torch.stack(r).mean(0), *runs)
         if beta is None:
-            return (mean, straight), targets
-        return torch.lerp(mean, straight, beta), targets
+            return (varied, plain), targets
+        return _each(lambda v, p: torch.lerp(v, p, beta), varied, plain), targets
 
     # -- files and looks -------------------------------------------------------------------
 
@@ -579,27 +623,28 @@ class Learner(TrainState):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        known = [n for n in dir(type(self)) if not n.startswith("_")]
-        known += [n for n in self.__dict__ if not n.startswith("_")]
+        known = {n for n in (*dir(type(self)), *self.__dict__) if not n.startswith("_")}
         raise AttributeError(f"{type(self).__name__} has no {name!r}.{nearest(name, known)}")
 
 
 class _Kept:
-    """What a validation must not change in the record of the training before it."""
-
-    _names = ("lrs", "iters", "values", "hps", "metric_names", "_losses", "_columns")
+    """What a validation must not change: the record of the training before it, and its counts."""
 
     def __init__(self, learn: Learner) -> None:
-        self.recorder = next((cb for cb in learn.cbs if isinstance(cb, Recorder)), None)
-        found = vars(self.recorder) if self.recorder is not None else {}
-        self.values = {name: found[name] for name in self._names if name in found}
         self.counts = learn.train_iter, learn.pct_train
         self.learn = learn
+        # A recorder starts a record with new lists and leaves the old ones as they are.
+        self.records = [
+            (part, dict(vars(part)))
+            for cb in learn.cbs
+            if isinstance(cb, Recorder)
+            for part in (cb, cb.smooth_loss, cb.loss_metric)
+        ]
 
     def put_back(self) -> None:
-        """Restore the record; the last row stays, for it is the result."""
-        if self.recorder is not None:
-            self.recorder.__dict__.update(self.values)
+        """Restore them."""
+        for part, values in self.records:
+            vars(part).update(values)
         self.learn.train_iter, self.learn.pct_train = self.counts
 
 
@@ -645,8 +690,11 @@ def _first(x: Any) -> Any:
     return tuple(member[0] for member in x) if isinstance(x, tuple) else x[0]
 
 
-def _same(x: Any) -> Any:
-    return x
+def _each(function: Callable[..., Any], *outputs: Any) -> Any:
+    """`function` of several outputs of the model, member by member where they are tuples."""
+    if isinstance(outputs[0], tuple | list):
+        return tuple(function(*members) for members in zip(*outputs, strict=True))
+    return function(*outputs)
 
 
 def _hears(cb: Callback, event: Event) -> bool:

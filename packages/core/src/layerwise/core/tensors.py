@@ -6,6 +6,7 @@ model, loss, optimizer and `torch.compile` never see a subclass.
 
 import copy
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from typing import Any, ClassVar, Self, TypeVar
 
 import torch
@@ -40,7 +41,8 @@ _NO_SUBCLASS = torch._C.DisableTorchFunctionSubclass
 class TensorBase(Tensor):
     """A tensor whose type and metadata survive operations, slicing, cloning and pickling.
 
-    Metadata are ordinary attributes, given as keywords or set later. The result of an operation
+    Metadata are ordinary attributes, given as keywords or set later, of names that
+    `torch.Tensor` does not use. The result of an operation
     has the type and the metadata of its first typed argument, unless `register_func` says
     otherwise.
 
@@ -57,6 +59,13 @@ class TensorBase(Tensor):
         """`x` (tensor, array or nested lists; memory is shared where possible) as a `cls`."""
         base = x if isinstance(x, Tensor) else torch.as_tensor(x)
         result: Self = base.as_subclass(cls)
+        for name in meta:
+            if hasattr(Tensor, name):
+                raise TypeError(
+                    f"metadata {name!r} would hide torch.Tensor.{name}; give it another name"
+                )
+        if isinstance(x, TensorBase):
+            meta = {**x.__dict__, **meta}
         if meta:
             result.__dict__.update(meta)
         return result
@@ -105,11 +114,11 @@ class TensorBase(Tensor):
 
         Args:
             x: any object with attributes.
-            as_copy: copy the dictionary, so that later changes are not shared.
+            as_copy: copy the values too, so that a change in one is not seen in the other.
         """
         meta = getattr(x, "__dict__", None)
         if meta:
-            self.__dict__.update(dict(meta) if as_copy else meta)
+            self.__dict__.update(copy.deepcopy(meta) if as_copy else meta)
         return self
 
     def as_plain(self) -> Tensor:
@@ -117,13 +126,20 @@ class TensorBase(Tensor):
         with _NO_SUBCLASS():
             return self.as_subclass(Tensor)
 
+    def __format__(self, spec: str) -> str:
+        """One number by `spec`, which torch does for plain tensors alone; others as text."""
+        shown = self.as_plain() if self.ndim == 0 else str(self)
+        return format(shown, spec)
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         """Pickle as plain tensor, type and metadata; memory stays shared between processes."""
-        return _rebuild, (type(self), self.as_plain(), self.requires_grad, self.__dict__)
+        plain = self.as_plain().detach()  # as an alias of a leaf it would not be one itself
+        return _rebuild, (type(self), plain, self.requires_grad, self.__dict__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """A copy with memory and metadata of its own."""
-        plain = copy.deepcopy(self.as_plain(), memo)
+        """A copy with memory and metadata of its own; of a leaf, as torch has it."""
+        plain = self.as_plain()
+        plain = copy.deepcopy(plain.detach() if self.is_leaf else plain, memo)
         result = _rebuild(type(self), plain, self.requires_grad, copy.deepcopy(self.__dict__, memo))
         memo[id(self)] = result
         return result
@@ -221,7 +237,8 @@ def _dress(result: Any, kind: type[Tensor], meta: dict[str, Any]) -> Any:
 
 
 def _rebuild(kind: type[Kind], plain: Tensor, requires_grad: bool, meta: dict[str, Any]) -> Kind:
-    result = kind.__new__(kind, plain.detach())
+    with _NO_SUBCLASS():
+        result = plain.as_subclass(kind)
     result.__dict__.update(meta)
     if requires_grad:
         result.requires_grad_(True)
@@ -256,9 +273,9 @@ def _(x: object, kind: Callable[..., Any]) -> Any:
 
 
 @cast.register
-def _(x: Tensor, kind: Callable[..., Any]) -> Any:
+def _(x: Tensor, kind: Any) -> Any:
     """Sharing memory, with the metadata."""
-    if not isinstance(kind, type) or not issubclass(kind, Tensor):
+    if not (isinstance(kind, type) and issubclass(kind, Tensor)):
         return kind(x)
     if isinstance(x, kind):
         return x
@@ -279,7 +296,8 @@ def retain_type(new: Any, old: Any = None, kind: type | None = None) -> Any:
     """`new` as the type of `old` (or as `kind`) when it has lost that type on the way.
 
     Nothing changes where `new` is of an unrelated type, for that was the intention, or where it
-    is of that type already.
+    is of that type already. A truth value, a row (named tuple), an enumeration or a mapping is not
+    put back: 3, computed from True, is meant to be 3.
 
     Example:
         >>> image = TensorImage(torch.zeros(3, 2, 2))
@@ -292,7 +310,9 @@ def retain_type(new: Any, old: Any = None, kind: type | None = None) -> Any:
         return None
     if kind is None:
         kind = type(old)
-        if not isinstance(old, type(new)):
+        if not isinstance(old, type(new)) or isinstance(old, bool | Enum | Mapping):
+            return new
+        if hasattr(kind, "_fields"):
             return new
     if kind is type(None) or isinstance(new, kind):
         return new

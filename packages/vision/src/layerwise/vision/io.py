@@ -7,11 +7,11 @@ pixels is Pillow's own `Image.MAX_IMAGE_PIXELS`, taken here as a limit and not a
 import io
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from layerwise.core.errors import DataError
 
@@ -69,14 +69,16 @@ class ImageSource:
         if isinstance(data, bytes | bytearray | memoryview):
             self.data, self.name = bytes(data), f"<{len(data)} bytes in memory>"
         else:
-            self.data, self.name = Path(data).read_bytes(), os.fspath(data)
+            self.name = os.fspath(data)
+            with open(data, "rb", buffering=0) as file:  # noqa: PTH123 - a path costs as much again
+                self.data = file.read()
         self.exif, self.scale = exif, 1
-        file = self._open()
-        self.stored_size = file.size
-        self.mode = file.mode
-        self.can_draft = isinstance(getattr(file, "layers", None), int)  # a JPEG
-        self.turn = self._turn_of(file)
-        self._file: Image.Image | None = file
+        opened = self._open()
+        self.stored_size = opened.size
+        self.mode = opened.mode
+        self.can_draft = isinstance(opened, JpegImageFile)
+        self.turn = self._turn_of(opened)
+        self._file: Image.Image | None = opened
 
     @property
     def full_size(self) -> tuple[int, int]:
@@ -141,7 +143,7 @@ class ImageSource:
                 file.draft(mode, (width // self.scale, height // self.scale))
             file.load()
             # PNG may state its orientation behind the pixels.
-            turn = self.turn or self._turn_of(file)
+            turn = self._turn_of(file) if file.format == "PNG" else self.turn
             image: Image.Image = file.transpose(turn.method) if turn else file
             image = (convert or to_mode)(image, mode) if mode else image
         except Exception as error:
@@ -165,8 +167,8 @@ class ImageSource:
         return file
 
     def _turn_of(self, file: Image.Image) -> _Turn | None:
-        # Looking for EXIF in a PNG that has none decodes it, so `info` is asked first.
-        if not self.exif or not ("exif" in file.info or file.format in ("TIFF", "MPO")):
+        # Pillow turns TIFF itself. Looking for EXIF in a PNG that has none would decode it.
+        if not self.exif or file.format == "TIFF" or "exif" not in file.info:
             return None
         try:
             return _TURNS.get(file.getexif().get(_ORIENTATION, 1))

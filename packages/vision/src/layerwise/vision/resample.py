@@ -6,11 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone reads
 from PIL import Image
+from torch import Tensor
 
 from layerwise.core.errors import nearest
 from layerwise.vision.io import Box
 
-__all__ = ["PadMode", "padded_crop", "resize_region"]
+__all__ = ["PadMode", "Resized", "padded_crop", "resize_region"]
 
 Resample = Image.Resampling
 
@@ -34,10 +35,35 @@ _NUMPY_PAD = {
 }
 
 
+class Resized:
+    """A picture that torch has resized and Pillow has not seen: made one only if it has to be.
+
+    Args:
+        pixels: (1, 4, H, W) bytes in channels-last order; the fourth channel is idle.
+    """
+
+    def __init__(self, pixels: Tensor) -> None:
+        self.pixels = pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.pixels.shape[3], self.pixels.shape[2]
+
+    def planes(self) -> Tensor:
+        """(3, H, W) bytes."""
+        return self.pixels[0, :3].contiguous()
+
+    def decode(self, *_args: object) -> Image.Image:
+        """As a plain Pillow image."""
+        data = self.pixels.permute(0, 2, 3, 1).contiguous().numpy().data
+        return Image.frombytes("RGB", self.size, data, "raw", "RGBX")
+
+
 def resize_region(
     image: Image.Image, box: Box, size: tuple[int, int], resample: int = Resample.BILINEAR
-) -> Image.Image:
-    """The pixels of `box` at `size` (width, height), as a Pillow image; `box` lies within `image`.
+) -> "Image.Image | Resized":
+    """The pixels of `box` at `size` (width, height); `box` lies within `image`.
 
     Args:
         image: a decoded picture.
@@ -50,11 +76,11 @@ def resize_region(
         (10, 10)
     """
     left, upper, right, lower = box
-    if (right - left, lower - upper) == size and all(float(v).is_integer() for v in box):
-        return image.crop((int(left), int(upper), int(right), int(lower)))
-    if image.mode == "RGB" and resample in _TORCH_FILTERS and _torch_is_faster():
-        whole = int(left), int(upper), int(right), int(lower)
-        if whole == tuple(box):
+    whole = int(left), int(upper), int(right), int(lower)
+    if whole == tuple(box):
+        if (right - left, lower - upper) == size:
+            return image.crop(whole)
+        if image.mode == "RGB" and resample in _TORCH_FILTERS and _torch_is_faster():
             return _resize_bytes(image, whole, size, _TORCH_FILTERS[Resample(resample)])
     return image.resize(size, resample, box=box, reducing_gap=3.0)
 
@@ -65,20 +91,15 @@ def _torch_is_faster() -> bool:
 
 def _resize_bytes(
     image: Image.Image, box: tuple[int, int, int, int], size: tuple[int, int], mode: str
-) -> Image.Image:
+) -> Resized:
     """By torch, on four bytes a pixel, which is how Pillow holds RGB."""
     width, height = box[2] - box[0], box[3] - box[1]
-    image.load()
     # One copy of the box alone; `image.crop(box).tobytes()` makes three.
     encoder = Image._getencoder("RGB", "raw", "RGBX")
     encoder.setimage(image.im, box)
     values = np.frombuffer(encoder.encode(width * height * 4)[2], np.uint8).copy()
-    pixels = torch.from_numpy(values).view(1, height, width, 4).permute(0, 3, 1, 2)  # (1, 4, H, W)
-    small = F.interpolate(pixels, size=size[::-1], mode=mode, antialias=True)
-    data = small.permute(0, 2, 3, 1).contiguous().numpy().data
-    result = Image.frombytes("RGB", size, data, "raw", "RGBX")
-    result.info = dict(image.info)
-    return result
+    pixels = torch.from_numpy(values).view(1, height, width, 4).permute(0, 3, 1, 2)
+    return Resized(F.interpolate(pixels, size=size[::-1], mode=mode, antialias=True))
 
 
 def padded_crop(

@@ -26,7 +26,7 @@ from layerwise.core.tensors import (
 )
 from layerwise.core.transforms.numeric import ToTensor
 from layerwise.vision.io import Box, ImageSource, to_codes, to_mode
-from layerwise.vision.resample import PadMode, padded_crop, resize_region
+from layerwise.vision.resample import PadMode, Resized, padded_crop, resize_region
 
 __all__ = [
     "PILBase",
@@ -71,7 +71,7 @@ class PILBase(Image.Image):
 
     def __init__(self) -> None:
         super().__init__()
-        self._source: ImageSource | None = None
+        self._source: ImageSource | Resized | None = None
 
     @classmethod
     def create(cls, fn: Readable, *, mode: str | None = None) -> Self:
@@ -101,11 +101,14 @@ class PILBase(Image.Image):
         return cls._pending(ImageSource(fn), wanted)
 
     @classmethod
-    def _pending(cls, source: ImageSource, mode: str) -> Self:
-        if not source.can_draft:
+    def _pending(cls, source: ImageSource | Resized, mode: str, like: object = None) -> Self:
+        """A picture whose pixels come from `source` when they are looked at."""
+        if isinstance(source, ImageSource) and not source.can_draft:
             return cls._of(source.decode(mode, cls._convert))
         new = cls()
         new._source, new._mode, new._size = source, mode, source.size
+        if isinstance(like, PILBase):
+            new.__dict__.update(_given(like))
         return new
 
     @classmethod
@@ -189,22 +192,19 @@ class PILBase(Image.Image):
         and 1/8 of its size at which `box` still has twice as many pixels a side as `size`.
         """
         image: Self = self
-        if self._source is not None and resample != Image.Resampling.NEAREST:
-            across, down = box[2] - box[0], box[3] - box[1]
-            fine_w, fine_h = 2 * size[0] / across, 2 * size[1] / down
-            width, height = self._source.full_size
-            source = self._source.drafted(width * fine_w, height * fine_h)
-            if source is not self._source:
-                image = self._of_source(source)
-                box = source.box(box)
+        source = self._source
+        if isinstance(source, ImageSource) and resample != Image.Resampling.NEAREST:
+            width, height = source.full_size
+            fine = source.drafted(
+                2 * size[0] * width / (box[2] - box[0]), 2 * size[1] * height / (box[3] - box[1])
+            )
+            if fine is not source:
+                image, box = self._pending(fine, self._mode), fine.box(box)
         image.load()
-        return self._of(resize_region(image, box, size, resample), self)
-
-    def _of_source(self, source: ImageSource) -> Self:
-        new = type(self)()
-        new._source, new._mode, new._size = source, self._mode, source.size
-        new.__dict__.update(_given(self))
-        return new
+        result = resize_region(image, box, size, resample)
+        if isinstance(result, Resized):
+            return self._pending(result, self._mode, self)
+        return self._of(result, self)
 
     def crop_pad(
         self,
@@ -357,6 +357,9 @@ def image2tensor(img: Image.Image) -> Tensor:
         >>> image2tensor(PILImage.create(np.zeros((2, 4, 3), np.uint8))).shape
         torch.Size([3, 2, 4])
     """
+    source = getattr(img, "_source", None)
+    if isinstance(source, Resized):
+        return source.planes()
     if img.mode in ("RGB", "RGBA", "L"):
         planes = bytearray().join(img.tobytes("raw", band) for band in img.getbands())
         if planes:

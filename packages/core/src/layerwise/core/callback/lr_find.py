@@ -30,10 +30,8 @@ class LRFinder(ParamScheduler):
         start_lr: the first rate.
         end_lr: the last.
         num_it: batches.
-        stop_div: stop when the loss is more than four times its smallest value.
+        stop_div: stop when the smoothed loss is more than four times its smallest value.
     """
-
-    order: ClassVar[float] = 44
 
     def __init__(
         self,
@@ -50,6 +48,7 @@ class LRFinder(ParamScheduler):
         """Start with no best loss."""
         super().before_fit()
         self.best = math.inf
+        self._recorder = next(cb for cb in self.learn.cbs if isinstance(cb, Recorder))
 
     def before_batch(self) -> None:
         """Set the rate for this batch; progress is counted in batches of the search."""
@@ -58,7 +57,8 @@ class LRFinder(ParamScheduler):
 
     def after_batch(self) -> None:
         """Stop when the loss is too high, or no number any more, or the search is done."""
-        loss = float(self.learn.loss)
+        smooth = self._recorder.smooth_loss.value
+        loss = math.nan if smooth is None else smooth
         self.best = min(self.best, loss)
         if self.stop_div and not loss <= 4 * self.best:
             raise CancelFitException
@@ -176,7 +176,7 @@ def plot_search(lrs: Floats, losses: Floats, points: dict[str, tuple[float, floa
     """Draw loss against rate, with the suggested points. Returns the axes."""
     from layerwise.core.display.axes import subplots
 
-    ax = subplots()[1][0]
+    ax = subplots(figsize=(6, 4))[1][0]
     ax.plot(lrs, losses)
     ax.set(xscale="log", xlabel="learning rate", ylabel="loss")
     for colour, (name, point) in enumerate(points.items(), 1):

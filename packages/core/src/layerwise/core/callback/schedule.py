@@ -58,9 +58,8 @@ class ParamScheduler(Callback):
         0.75
     """
 
-    order: ClassVar[float] = 45
-    after: ClassVar = (TrainEvalCallback,)
-    before: ClassVar = (Recorder,)
+    order: ClassVar[float] = 55
+    after: ClassVar = (TrainEvalCallback, Recorder)
     run_valid = False
 
     def __init__(self, scheds: Mapping[str, Schedule]) -> None:

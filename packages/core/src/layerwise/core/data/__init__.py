@@ -6,10 +6,13 @@ from layerwise.core.data.collate import *
 from layerwise.core.data.dataset import *
 from layerwise.core.data.download import *
 from layerwise.core.data.explain import *
+from layerwise.core.data.fetch import *
 from layerwise.core.data.filtered import *
 from layerwise.core.data.loader import *
 from layerwise.core.data.loaders import *
+from layerwise.core.data.members import *
 from layerwise.core.data.readers import *
 from layerwise.core.data.source import *
 from layerwise.core.data.split import *
+from layerwise.core.data.stratify import *
 from layerwise.core.data.urls import *

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-from layerwise.core.data.filtered import FilteredBase, Splits
+from layerwise.core.data.filtered import FilteredBase, SplitLists
 from layerwise.core.errors import DataError, nearest
 from layerwise.core.items import L
 from layerwise.core.transforms.pipeline import Pipeline, describe
@@ -37,7 +37,7 @@ class TfmdLists(FilteredBase):
         items: Any,
         tfms: Any,
         *,
-        splits: Splits | None = None,
+        splits: SplitLists | None = None,
         do_setup: bool = True,
         train_setup: bool = True,
         split_idx: int | None = None,
@@ -188,7 +188,7 @@ class Datasets(FilteredBase):
         items: Any = None,
         tfms: Any = None,
         *,
-        splits: Splits | None = None,
+        splits: SplitLists | None = None,
         tls: Iterable[TfmdLists] | None = None,
         n_inp: int | None = None,
         dl_type: Any = None,
@@ -209,7 +209,7 @@ class Datasets(FilteredBase):
         return self.tls[0].items
 
     @property
-    def splits(self) -> Splits | None:  # type: ignore[override]  # a view of the lists' own
+    def splits(self) -> SplitLists | None:  # type: ignore[override]  # a view of the lists' own
         """Lists of positions, training first."""
         return self.tls[0].splits
 

@@ -10,15 +10,15 @@ from layerwise.core.data.loaders import DataLoaders, TfmdDL
 from layerwise.core.devices import default_device
 from layerwise.core.errors import DataError
 
-__all__ = ["FilteredBase", "Splits"]
+__all__ = ["FilteredBase", "SplitLists"]
 
-Splits = Sequence[Sequence[int]]
+SplitLists = Sequence[Sequence[int]]
 
 
 class FilteredBase:
     """What `TfmdLists` and `Datasets` share: subsets by split, and loaders over them."""
 
-    splits: Splits | None
+    splits: SplitLists | None
     dl_type: Any = None
 
     def subset(self, i: int) -> Self:

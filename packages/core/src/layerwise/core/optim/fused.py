@@ -167,16 +167,16 @@ def fused_lamb_tile(
     do_wd: bool = True,
     decouple_wd: bool = True,
 ) -> Norms:
-    """Both averages and `lamb_step`; Adam's kernel, started from zeros, gives the update."""
+    """Both averages and `lamb_step`; AdamW's kernel gives the update."""
     if not decouple_wd:
         l2_reg(p, wd, do_wd)
-    update = p.zeros_like()
+    decay = wd if decouple_wd and do_wd else 0.0
+    update = p.clone()
     update.grad = p.grad
+    # The kernel makes (1 - lr * weight_decay) * p - lr * direction: here wd * p + direction.
     _moments(
-        torch._fused_adam_, update, grad_avg, sqr_avg, step + 1,
-        lr=-1.0, beta1=mom, beta2=sqr_mom, eps=eps, weight_decay=0.0,
+        torch._fused_adamw_, update, grad_avg, sqr_avg, step + 1,
+        lr=-1.0, beta1=mom, beta2=sqr_mom, eps=eps, weight_decay=decay - 1.0,
     )  # fmt: skip
-    if decouple_wd and do_wd and wd != 0:
-        update.add_(p, alpha=wd)
     yield from trust_step(p, update, lr, clip)
     return {"step": step + 1}

@@ -235,8 +235,9 @@ class BaseOptimizer(ABC):
             with_grad: leave out parameters that have no gradient.
         """
         groups = zip(self.param_lists[n], self.hypers[n], strict=True)
+        state = self.state
         return [
-            (p, group, self.state[p], hyper)
+            (p, group, state[p], hyper)
             for group, hyper in groups
             for p in group
             if not with_grad or p.grad is not None

@@ -233,14 +233,25 @@ class TensorList:
         torch._foreach_div_(self.tensors, self._scaled(other))
         return self
 
-    def add_(self, other: Operand, *, alpha: float = 1) -> "TensorList":
-        """`self += alpha * other`."""
+    def add_(self, other: Operand, *, alpha: float | Tensor = 1) -> "TensorList":
+        """`self += alpha * other`; alpha may be a vector with one entry for each tensor."""
+        if isinstance(alpha, Tensor):
+            return self._add_each_(other, alpha)
         if isinstance(other, TensorList):
             torch._foreach_add_(self.tensors, other.tensors, alpha=alpha)
             return self
         return self.__iadd__(other * alpha)
 
-    def sub_(self, other: Operand, *, alpha: float = 1) -> "TensorList":
+    def _add_each_(self, other: Operand, alpha: Tensor) -> "TensorList":
+        scales = self._scaled(alpha)
+        if not isinstance(other, TensorList) or isinstance(scales[0], Tensor):
+            return self.__iadd__(other * alpha)
+        # On CPU a loop with numbers saves the product, which is a pass over memory.
+        for tensor, term, scale in zip(self.tensors, other.tensors, scales, strict=True):
+            tensor.add_(term, alpha=scale)
+        return self
+
+    def sub_(self, other: Operand, *, alpha: float | Tensor = 1) -> "TensorList":
         """`self -= alpha * other`."""
         return self.add_(other, alpha=-alpha)
 

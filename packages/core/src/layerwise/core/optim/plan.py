@@ -76,12 +76,9 @@ class Bucket:
     def align(self, grads: Sequence[Tensor | None]) -> list[Tensor]:
         """The gradients of this bucket out of those of all parameters, laid out like them."""
         own: list[Any] = [grads[place] for place in self.places]
-        try:
-            if [grad.stride() for grad in own] == self.strides:
-                return own
-        except RuntimeError:
-            _refuse_sparse(own)
-            raise
+        if [grad.stride() for grad in own] == self.strides:
+            return own
+        _refuse_sparse(own)
         return [_as(grad, param) for grad, param in zip(own, self.params, strict=True)]
 
     def pieces(self, grads: list[Tensor]) -> list[Tensor]:
@@ -204,6 +201,7 @@ def _lay_tiles(bucket: Bucket, names: Sequence[str], size: int | None) -> None:
         bucket.cuts = [None] * count
         bucket.blocks = [[bucket.whole]]
         return
+    _keep_pages()
     bucket.cuts = [None if n <= size else ceil(n / ceil(n / size)) for n in lengths]
     params = _cut(bucket.params, bucket.cuts)
     states = {name: _cut(tensors, bucket.cuts) for name, tensors in whole_states.items()}
@@ -225,6 +223,8 @@ def _blocks(
 ) -> list[list[Tile]]:
     """Runs of small tensors as one tile each; the pieces of a cut tensor as tiles of one block."""
     blocks: list[list[Tile]] = []
+    # Tensors come smallest first, so those that are not cut are at the front.
+    whole = sum(cut is None for cut in cuts)
     first = 0
     while first < len(lengths):
         stop, total = first + 1, lengths[first]
@@ -233,9 +233,19 @@ def _blocks(
                 stop += 1
             blocks.append([tile(at, at + 1) for at in range(first, stop)])
         else:
-            while stop < len(lengths) and total + lengths[stop] <= size:
+            while stop < whole and total + lengths[stop] <= size:
                 total += lengths[stop]
                 stop += 1
             blocks.append([tile(first, stop)])
         first = stop
     return blocks
+
+
+def _keep_pages() -> None:
+    """Make temporaries of a tile's size come from memory the process has, not from the system.
+
+    glibc gives blocks back to the system while the largest it has seen freed is small, and then
+    each temporary costs page faults, a third of a step. Freeing one block of 30 MB, never touched,
+    raises that limit; a training loop with activations has mostly done so already.
+    """
+    torch.empty(7_500_000, dtype=torch.float32, device="cpu")

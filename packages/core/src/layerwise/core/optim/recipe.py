@@ -16,6 +16,8 @@ from layerwise.core.optim.stats import Initial, Stat
 __all__ = ["RecipeCall", "run_block"]
 
 Lists: TypeAlias = tuple[TensorList, ...] | TensorList
+_DOT_DTYPES = frozenset({torch.float32, torch.float64})
+
 Run: TypeAlias = Generator[Lists, Any, None]
 
 
@@ -154,9 +156,17 @@ def _norms(tiles: Sequence[Tile], asked: Sequence[Lists]) -> list[Any]:
         alone = [lists for lists in asked if isinstance(lists, TensorList)]
         return [norms[0] for norms in _norms(tiles, [(lists,) for lists in alone])]
     many = [lists for lists in asked if not isinstance(lists, TensorList)]
-    parts = [[torch.stack(list(torch._foreach_norm(x.tensors))) for x in lists] for lists in many]
+    parts = [[_piece_norms(x.tensors) for x in lists] for lists in many]
     if len(tiles) == 1:
         return [tuple(parts[0])]
     # A block of several tiles holds the pieces of one tensor, and each tile one piece.
     totals = [torch.cat(column).norm()[None] for column in zip(*parts, strict=True)]
     return [tuple(totals)] * len(tiles)
+
+
+def _piece_norms(tensors: Sequence[Tensor]) -> Tensor:
+    if len(tensors) == 1 and tensors[0].ndim == 1 and tensors[0].dtype in _DOT_DTYPES:
+        # Twice as fast as the norm on CPU, where most tiles are one flat piece.
+        flat = tensors[0]
+        return torch.dot(flat, flat).sqrt()[None]
+    return torch.stack(list(torch._foreach_norm(list(tensors))))

@@ -164,7 +164,8 @@ class _Power:
     power: float
 
     def __call__(self, start: HyperValue, end: HyperValue, pos: float) -> HyperValue:
-        return start + (end - start) * pos**self.power
+        weight: float = pos**self.power
+        return start + (end - start) * weight
 
 
 def SchedPoly(start: HyperValue, end: HyperValue, power: float) -> Annealer:  # noqa: N802 - the name users know

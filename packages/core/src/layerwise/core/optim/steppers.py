@@ -193,7 +193,7 @@ def qhadam_step(
 
 def larc_step(p: TensorList, local_lr: Scale, grad_avg: TensorList | None = None) -> None:
     """Move p ← p - λ · g, or - λ · m where m is kept, with the rate λ of each tensor."""
-    p -= (p.grad if grad_avg is None else grad_avg) * local_lr
+    p.sub_(p.grad if grad_avg is None else grad_avg, alpha=local_lr)
 
 
 def larc_scale_grad(p: TensorList, local_lr: Scale) -> None:
@@ -237,7 +237,7 @@ def trust_step(p: TensorList, update: TensorList, lr: float, clip: float) -> Nor
     """Move p ← p - lr · φ · u with φ = ‖p‖ / ‖u‖, at most `clip`; 1 where a norm is 0."""
     p_norm, update_norm = yield p, update
     trust = torch.where((p_norm > 0) & (update_norm > 0), p_norm / update_norm, 1.0)
-    p -= update.mul_(lr * trust.clamp(max=clip))
+    p.sub_(update, alpha=lr * trust.clamp(max=clip))
     return None
 
 

@@ -100,6 +100,8 @@ class OptimWrapper(BaseOptimizer):
             )
         self._made_here = callable(opt)
         if self._made_here:
+            if params is None:
+                raise TypeError(f"OptimWrapper needs params together with the class {opt}")
             self.opt = opt(*_converted(params, convert_groups), **kwargs)
         else:
             if params is not None or kwargs:
@@ -206,11 +208,11 @@ class OptimWrapper(BaseOptimizer):
         if saved != own:
             return [f"param_groups: saved with sizes {saved}, here they are {own}"]
         lines = [
-            f"param_groups[{i}].{name}: {'not known here' if name in group else 'not saved'}"
-            for i, (group, mine) in enumerate(
+            f"param_groups[{i}].{name}: {'not known here' if name in theirs else 'not saved'}"
+            for i, (theirs, mine) in enumerate(
                 zip(state["param_groups"], self.opt.param_groups, strict=True)
             )
-            for name in sorted(detuplify_pg(group).keys() ^ detuplify_pg(mine).keys())
+            for name in sorted((theirs.keys() ^ mine.keys()) - {"param_names"})
         ]
         params = [param for group in self.opt.param_groups for param in group["params"]]
         order = [at for group in state["param_groups"] for at in group["params"]]

@@ -49,7 +49,8 @@ class Callback:
     learn: TrainState
 
     def __init__(self, **functions: Callable[[], Any]) -> None:
-        refuse_unknown(type(self).__name__, set(functions) - set(Event), Event)
+        known = [event.value for event in Event]
+        refuse_unknown(type(self).__name__, set(functions) - set(known), known)
         for event, function in functions.items():
             setattr(self, event, function)
 
@@ -258,7 +259,9 @@ class TrainEvalCallback(Callback):
 
     def before_fit(self) -> None:
         """Start counting."""
-        self.learn.train_iter, self.learn.pct_train = 0, 0.0
+        learn = self.learn
+        learn.train_iter = 0
+        learn.pct_train = learn.epoch / learn.n_epoch if learn.n_epoch else 0.0
         self._to_device()
 
     def before_train(self) -> None:

@@ -6,7 +6,7 @@ that other programs saved.
 
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,9 @@ def save_model(
     tensors = {_MODEL + k: v for k, v in _own_memory(get_model(model).state_dict()).items()}
     settings: dict[str, Any] = {"format": _FORMAT}
     if with_opt and opt is not None:
-        plain, arrays = _split(opt.state_dict())
+        arrays: dict[str, Tensor] = {}
+        settings["opt"] = _split(opt.state_dict(), arrays)
         tensors.update({_OPT + k: v for k, v in _own_memory(arrays).items()})
-        settings["opt"] = plain
     metadata = {"layerwise": json.dumps(settings)}
     _write_whole(path, save(tensors, metadata=metadata))
     return path
@@ -67,6 +67,8 @@ def load_model(
 ) -> None:
     """Read what `save_model` wrote into `model` and `opt`.
 
+    Either both fit and are loaded, or neither is touched.
+
     Args:
         file: also a `.pth` or `.pt` of plain weights from another program.
         model: gets the weights.
@@ -80,43 +82,64 @@ def load_model(
             differs.
     """
     path = _existing(Path(file))
+    wants_opt = with_opt and opt is not None
     if path.suffix != SUFFIX:
-        _into_model(path, model, load_weights(path), strict)
+        found = _unpickled(path)
+        if wants_opt and isinstance(found.get("opt"), Mapping):
+            raise ModelFileError(
+                f"{path} has an optimizer state in the format of another program, which cannot "
+                "be used here; pass with_opt=False to load the weights alone"
+            )
+        target, weights = _fitting(path, model, _weights_in(found), strict)
+        target.load_state_dict(weights, strict=False)
         return
     tensors, settings = _read(path, device)
-    weights = {k.removeprefix(_MODEL): v for k, v in tensors.items() if k.startswith(_MODEL)}
-    _into_model(path, model, weights or tensors, strict)
-    if not with_opt or opt is None or "opt" not in settings:
-        return
-    arrays = {k.removeprefix(_OPT): v for k, v in tensors.items() if k.startswith(_OPT)}
+    named = {k.removeprefix(_MODEL): v for k, v in tensors.items() if k.startswith(_MODEL)}
+    target, weights = _fitting(path, model, named or tensors, strict)
+    if wants_opt and "opt" in settings:
+        arrays = {k.removeprefix(_OPT): v for k, v in tensors.items() if k.startswith(_OPT)}
+        _into_opt(path, opt, _join(settings["opt"], arrays), strict)
+    target.load_state_dict(weights, strict=False)
+
+
+def _into_opt(path: Path, opt: Any, state: Any, strict: bool) -> None:
     try:
-        opt.load_state_dict(_join(settings["opt"], arrays), strict=strict)
+        opt.load_state_dict(state, strict=strict)
     except ValueError as error:
         raise ModelFileError(
-            f"the optimizer state in {path} does not fit this optimizer: {error} "
+            f"the optimizer state in {path} cannot be used: {error}\n"
             "Pass with_opt=False to load the weights alone"
         ) from error
 
 
 def load_weights(file: str | Path) -> dict[str, Tensor]:
     """The tensors of a safetensors, `.pth` or `.pt` file, by name; nothing in it is executed."""
-    path = Path(file)
-    if path.suffix == SUFFIX:
-        return _read(path, None)[0]
+    path = _existing(Path(file))
+    return _read(path, None)[0] if path.suffix == SUFFIX else _weights_in(_unpickled(path))
+
+
+def _unpickled(path: Path) -> Mapping[str, Any]:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises kinds of its own, all of which mean: not plain
         raise ModelFileError(
             f"{path} holds more than plain tensors, or is damaged, so it is not read: {error}"
         ) from error
-    if isinstance(found, Mapping) and isinstance(found.get("model"), Mapping):
-        found = found["model"]
     if not isinstance(found, Mapping):
         raise ModelFileError(f"{path} holds a {type(found).__name__}, not weights by name")
+    return found
+
+
+def _weights_in(found: Mapping[str, Any]) -> dict[str, Tensor]:
+    if isinstance(found.get("model"), Mapping):
+        found = found["model"]
     return {k: v for k, v in found.items() if isinstance(v, Tensor)}
 
 
-def _into_model(path: Path, model: nn.Module, weights: Mapping[str, Tensor], strict: bool) -> None:
+def _fitting(
+    path: Path, model: nn.Module, weights: Mapping[str, Tensor], strict: bool
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """The module without its wrappers, and what of `weights` fits it: all of it if `strict`."""
     target = get_model(model)
     own = target.state_dict()
     missing = sorted(own.keys() - weights.keys())
@@ -140,8 +163,7 @@ def _into_model(path: Path, model: nn.Module, weights: Mapping[str, Tensor], str
             f"{path} does not fit this model; {'; '.join(told)}. Make the model as it was saved, "
             "or pass strict=False to load what fits"
         )
-    fitting = {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
-    target.load_state_dict(fitting, strict=False)
+    return target, {k: v for k, v in weights.items() if k in own and own[k].shape == v.shape}
 
 
 def _read(path: Path, device: torch.device | str | None) -> tuple[dict[str, Tensor], Any]:
@@ -180,55 +202,55 @@ def _own_memory(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     owned = {}
     for name, tensor in tensors.items():
         value = tensor.detach().contiguous()
-        if value.data_ptr() in seen:
-            value = value.clone()
-        seen.add(value.data_ptr())
-        owned[name] = value
+        memory = value.untyped_storage().data_ptr()
+        owned[name] = value.clone() if memory in seen else value
+        seen.add(memory)
     return owned
 
 
-def _split(value: Any, prefix: str = "") -> tuple[Any, dict[str, Tensor]]:
-    """`value` with each tensor replaced by a mark, and the tensors by mark."""
+def _split(value: Any, arrays: dict[str, Tensor], name: str = "") -> Any:
+    """`value` as JSON can hold it; its tensors go to `arrays` and leave their names behind.
+
+    JSON has neither tuples nor keys that are numbers, so they are written as marked lists.
+    """
     if isinstance(value, Tensor):
-        return {"$tensor": prefix}, {prefix: value}
-    arrays: dict[str, Tensor] = {}
+        while name in arrays:
+            name += "'"
+        arrays[name] = value
+        return {"$tensor": name}
     if isinstance(value, Mapping):
-        plain: Any = {}
-        for key, member in value.items():
-            plain[key], inner = _split(member, f"{prefix}.{key}" if prefix else str(key))
-            arrays.update(inner)
-        return plain, arrays
+        items = [[key, _split(member, arrays, f"{name}.{key}")] for key, member in value.items()]
+        plain = all(isinstance(key, str) and not key.startswith("$") for key in value)
+        return dict(items) if plain else {"$items": items}
     if isinstance(value, list | tuple):
-        members = []
-        for place, member in enumerate(value):
-            done, inner = _split(member, f"{prefix}.{place}")
-            members.append(done)
-            arrays.update(inner)
-        return members, arrays
-    return value, {}
+        members = [_split(member, arrays, f"{name}.{i}") for i, member in enumerate(value)]
+        return {"$tuple": members} if isinstance(value, tuple) else members
+    return value
 
 
 def _join(plain: Any, arrays: Mapping[str, Tensor]) -> Any:
     """What `_split` took apart."""
-    if isinstance(plain, dict):
-        if plain.keys() == {"$tensor"}:
-            return arrays[plain["$tensor"]]
-        return {key: _join(member, arrays) for key, member in plain.items()}
-    return [_join(member, arrays) for member in plain] if isinstance(plain, list) else plain
+    if isinstance(plain, list):
+        return [_join(member, arrays) for member in plain]
+    if not isinstance(plain, dict):
+        return plain
+    if "$tensor" in plain:
+        return arrays[plain["$tensor"]]
+    if "$tuple" in plain:
+        return tuple(_join(member, arrays) for member in plain["$tuple"])
+    items = plain.get("$items", plain.items())
+    return {key: _join(member, arrays) for key, member in items}
 
 
 def _write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", suffix=".tmp", delete=False) as f:
-        temporary = Path(f.name)
-        try:
+    # Not by `tempfile`, whose files only their owner may read.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as f:
             f.write(content)
             f.flush()
             os.fsync(f.fileno())
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    try:
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

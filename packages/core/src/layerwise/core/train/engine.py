@@ -46,13 +46,14 @@ def run_phase(learn: TrainState, phase: Phase, body: Callable[[TrainState], None
 def fit(learn: TrainState, n_epoch: int, start_epoch: int = 0) -> None:
     """Train for the epochs from `start_epoch` up to `n_epoch`, validating after each."""
     learn.n_epoch, learn.epoch = n_epoch, start_epoch
-    learn.n_train_iter = n_epoch * _length(learn.dls.train)
+    learn.n_train_iter = (n_epoch - start_epoch) * _length(learn.dls.train)
     learn.run_seed = draw_seed()
 
     try:
         run_phase(learn, FIT, _epochs)
     finally:
         forget_batch(learn)
+        learn.opt.zero_grad()  # what a cancelled step or an error left would be in the next fit
 
 
 def forget_batch(learn: TrainState) -> None:
@@ -68,12 +69,18 @@ def _epochs(learn: TrainState) -> None:
 
 
 def _epoch(learn: TrainState) -> None:
-    run_phase(learn, TRAIN, _train)
+    learn.training = True
+    _use(learn, learn.dls.train)
+    run_phase(learn, TRAIN, _batches)
     validate_epoch(learn)
 
 
-def _train(learn: TrainState) -> None:
-    all_batches(learn, learn.dls.train)
+def _use(learn: TrainState, dl: Any) -> None:
+    learn.dl, learn.n_iter = dl, _length(dl)
+
+
+def _batches(learn: TrainState) -> None:
+    all_batches(learn, learn.dl)
 
 
 def validate_epoch(learn: TrainState, dl: Any = None) -> None:
@@ -84,13 +91,14 @@ def validate_epoch(learn: TrainState, dl: Any = None) -> None:
             return
         dl = learn.dls.valid
     learn.training = False
+    _use(learn, dl)
     with torch.no_grad():
-        run_phase(learn, VALIDATE, lambda learn: all_batches(learn, dl))
+        run_phase(learn, VALIDATE, _batches)
 
 
 def all_batches(learn: TrainState, dl: Iterable[Any]) -> None:
     """Run every batch of `dl`."""
-    learn.dl, learn.n_iter = dl, _length(dl)
+    _use(learn, dl)
     if hasattr(dl, "set_epoch"):
         dl.set_epoch(learn.run_seed, learn.epoch)
     elif isinstance(dl, torch_data.DataLoader) and hasattr(dl.sampler, "set_epoch"):
@@ -102,6 +110,8 @@ def all_batches(learn: TrainState, dl: Iterable[Any]) -> None:
 def one_batch(learn: TrainState, number: int, batch: Any) -> None:
     """Run one batch."""
     learn.iter, learn.batch = number, batch
+    # Whoever hears of a batch that is cancelled early must not take the last one's for its own.
+    learn.pred = learn.loss_grad = learn.loss = None  # type: ignore[assignment]
     learn.xb, learn.yb = split_batch(learn, batch)
     run_phase(learn, BATCH, _batch)
     learn.batch = None
@@ -114,7 +124,8 @@ def split_batch(learn: TrainState, batch: Any) -> tuple[tuple[Any, ...], tuple[A
     batch = to_plain(batch)
     if isinstance(batch, Mapping) or not isinstance(batch, tuple | list):
         return (batch,), ()
-    count = getattr(learn.dls, "n_inp", None)
+    # Asked of the loader: `DataLoaders.n_inp` may load a batch to find out, each time.
+    count = getattr(getattr(learn.dls, "train", None), "n_inp", None)
     if count is None:
         count = max(1, len(batch) - 1)
     return tuple(batch[:count]), tuple(batch[count:])

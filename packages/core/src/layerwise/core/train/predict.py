@@ -6,8 +6,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from layerwise.core.items import listify
 from layerwise.core.nested import find_bs, to_concat, to_detach
 from layerwise.core.train.callback import Callback
+from layerwise.core.train.recorder import Recorder
 
 __all__ = ["FetchPredsCallback", "GatherPredsCallback", "activation_of", "decodes_of"]
 
@@ -22,7 +24,7 @@ class GatherPredsCallback(Callback):
         with_loss: keep one loss per item; the loss function must not be reduced by then.
         with_preds: keep predictions in memory.
         with_targs: keep targets in memory.
-        save_preds: a folder; one safetensors file of predictions per batch goes there instead.
+        save_preds: a folder; one safetensors file of predictions per batch goes there.
         save_targs: likewise for targets.
         concat_dim: the axis along which batches are joined.
 
@@ -59,6 +61,11 @@ class GatherPredsCallback(Callback):
     def after_batch(self) -> None:
         """Collect one batch, on the CPU."""
         learn = self.learn
+        if self.with_loss and not learn.yb:
+            raise ValueError(
+                "with_loss=True needs targets, and this batch has none; make the loader with "
+                "them (test_dl(..., with_labels=True)), or leave the losses out"
+            )
         if self.with_input:
             self.inputs.append(to_detach(learn.xb))
         if self.with_preds:
@@ -68,7 +75,7 @@ class GatherPredsCallback(Callback):
         if self.save_preds is not None:
             _write(self.save_preds, learn.iter, to_detach(learn.pred))
         if self.save_targs is not None:
-            _write(self.save_targs, learn.iter, to_detach(learn.yb[0]))
+            _write(self.save_targs, learn.iter, _alone(to_detach(learn.yb)))
         if self.with_loss:
             loss = to_detach(learn.loss)
             rows = find_bs(learn.yb)
@@ -94,12 +101,18 @@ class GatherPredsCallback(Callback):
 class FetchPredsCallback(Callback):
     """Predicts the validation set after each epoch, for callbacks that want to see predictions.
 
-    Sets its own `preds`. Reads the learner through `get_preds`.
+    Sets its own `preds`. Reads the learner through `get_preds`; neither the recorder nor it itself
+    hears of that.
 
     Args:
         ds_idx: which loader.
+        dl: the loader itself.
         with_input, with_decoded: passed to `get_preds`.
+        cbs: callbacks, or classes of them, that must not hear of it either.
         reorder: passed to `get_preds`.
+
+    Attributes:
+        preds: what `get_preds` returned last.
     """
 
     order: ClassVar[float] = 80
@@ -107,28 +120,30 @@ class FetchPredsCallback(Callback):
     def __init__(
         self,
         ds_idx: int = 1,
+        dl: Any = None,
         with_input: bool = False,
         with_decoded: bool = False,
+        cbs: Any = None,
         reorder: bool = True,
     ) -> None:
         super().__init__()
         self.ds_idx, self.reorder = ds_idx, reorder
+        self.loader, self.without = dl, [type(self), Recorder, *listify(cbs)]
         self.with_input, self.with_decoded = with_input, with_decoded
         self.preds: Any = None
 
     def after_validate(self) -> None:
-        """Predict, without hearing its own events."""
+        """Predict."""
         learn: Any = self.learn
-        self.run = False
-        try:
+        with learn.removed_cbs(self.without):
             self.preds = learn.get_preds(
                 ds_idx=self.ds_idx,
+                dl=self.loader,
                 with_input=self.with_input,
                 with_decoded=self.with_decoded,
                 reorder=self.reorder,
+                inner=True,
             )
-        finally:
-            self.run = True
 
 
 def activation_of(loss_func: Any) -> Any:
@@ -152,8 +167,21 @@ def _alone(members: Any) -> Any:
     return members
 
 
-def _write(folder: Path, number: int, values: Tensor) -> None:
+def _write(folder: Path, number: int, values: Any) -> None:
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({"values": values.contiguous()}, folder / f"{number:06}.safetensors")
+    if isinstance(values, Tensor):
+        named = {"values": values}
+    elif isinstance(values, tuple | list):
+        named = {f"values.{i}": member for i, member in enumerate(values)}
+    else:
+        raise TypeError(
+            f"only tensors and tuples of them can be written to {folder}, not "
+            f"{type(values).__name__}; leave out save_preds and save_targs"
+        )
+    # Members may be views of one tensor, which the format refuses.
+    whole = {
+        name: tensor.clone(memory_format=torch.contiguous_format) for name, tensor in named.items()
+    }
+    save_file(whole, folder / f"{number:06}.safetensors")

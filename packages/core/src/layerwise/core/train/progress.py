@@ -14,7 +14,7 @@ __all__ = ["EpochTable", "ProgressCallback", "no_bar", "no_logging"]
 
 LearnT = TypeVar("LearnT", bound=TrainState)
 
-_WIDTH = 10
+_WIDTH = 12  # of the longest number, "-1.2346e+07", and a space
 
 
 class EpochTable:
@@ -33,20 +33,22 @@ class EpochTable:
         if all(isinstance(cell, str) for cell in row):
             self._widths = [max(_WIDTH, len(cell) + 2) for cell in cells]
         pairs = zip(cells, self._widths, strict=True)
-        line = "".join(cell.ljust(width) for cell, width in pairs).rstrip()
+        line = "".join(f"{cell:<{width - 1}} " for cell, width in pairs).rstrip()
         print(line, flush=True)
 
     def _text(self, cell: Any) -> str:
         if cell is None:
             return ""
-        return f"{cell:.6f}" if isinstance(cell, float) else str(cell)
+        if not isinstance(cell, float):
+            return str(cell)
+        return f"{cell:.6f}" if cell == 0 or 1e-4 <= abs(cell) < 1000 else f"{cell:.5g}"
 
 
 class ProgressCallback(Callback):
     """Bars over epochs and batches, with the loss; only where somebody watches.
 
     In a terminal and in a notebook there are bars; in a file or a pipe only the rows of the table
-    are written. Reads `dl`, `n_iter`, `iter` and the smooth loss; sets `logger` during a fit.
+    are written. Reads `n_epoch`, `n_iter`, `iter` and `loss`; changes nothing.
 
     Args:
         show: whether there are bars; None: when standard error is a terminal, or in a notebook.
@@ -63,6 +65,7 @@ class ProgressCallback(Callback):
 
     def before_fit(self) -> None:
         """Open the bar of epochs."""
+        self.after_fit()  # bars that an error in the last fit has left
         if self._visible and self.learn.n_epoch > 1:
             self._epochs = _bar(self.learn.n_epoch, "epochs", leave=False)
 

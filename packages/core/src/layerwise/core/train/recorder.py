@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from layerwise.core.errors import nearest
 from layerwise.core.items import L
 from layerwise.core.metrics.metric import AvgLoss, AvgSmoothLoss, Metric
 from layerwise.core.train.callback import Callback, TrainEvalCallback
@@ -48,7 +49,6 @@ class Recorder(Callback):
         self.train_metrics, self.valid_metrics = train_metrics, valid_metrics
         self.smooth_loss = AvgSmoothLoss(beta=beta)
         self.loss_metric = AvgLoss()
-        self._validated = False
         self._clear()
 
     def _clear(self) -> None:
@@ -58,13 +58,14 @@ class Recorder(Callback):
         self.hps: dict[str, list[float]] = {}
         self.metric_names: list[str] = []
         self.final_record: L = L()
+        self._read: list[float] = []
         self._losses: list[Tensor] = []
         self._row: list[float | None] = []
 
     @property
     def losses(self) -> list[float]:
         """The smoothed training loss after each batch."""
-        return torch.stack(self._losses).tolist() if self._losses else []
+        return self._read + (torch.stack(self._losses).tolist() if self._losses else [])
 
     @property
     def _metrics(self) -> list[Metric]:
@@ -105,7 +106,7 @@ class Recorder(Callback):
     def after_batch(self) -> None:
         """Measure the batch."""
         learn = self.learn
-        if not learn.yb:
+        if not learn.yb or learn.loss is None:  # None: cancelled before there was one
             return
         if learn.training:
             self.smooth_loss.accumulate(learn)
@@ -122,6 +123,8 @@ class Recorder(Callback):
     def after_train(self) -> None:
         """The training part of the row; its loss is the smoothed one, that of the last batches."""
         self._row = self._measured(self.smooth_loss, self.train_metrics)
+        # The epoch has waited for the device just now; a tensor per batch would fill its memory.
+        self._read, self._losses = self.losses, []
 
     def after_validate(self) -> None:
         """The validation part of the row."""
@@ -131,9 +134,6 @@ class Recorder(Callback):
     def _measured(self, loss: Metric, with_metrics: bool) -> list[float | None]:
         values = [loss.value]
         return values + [m.value for m in self._metrics] if with_metrics else values
-
-    def after_cancel_train(self) -> None:
-        """Count what was done."""
 
     def after_epoch(self) -> None:
         """Pass the row on; columns of what was left out are empty."""
@@ -165,7 +165,7 @@ class Recorder(Callback):
         """
         from layerwise.core.display.axes import subplots
 
-        ax = ax if ax is not None else subplots()[1][0]
+        ax = ax if ax is not None else subplots(figsize=(6, 4))[1][0]
         losses = self.losses
         if not losses:
             raise ValueError("nothing has been recorded yet; call fit first")
@@ -200,6 +200,12 @@ class Recorder(Callback):
         names = [keys] if isinstance(keys, str) else list(keys or self.hps)
         if not self.hps:
             raise ValueError("no schedule has run yet; call fit_one_cycle or fine_tune first")
+        for name in names:
+            if name not in self.hps:
+                raise ValueError(
+                    f"no schedule has set {name!r}.{nearest(name, self.hps)} "
+                    f"There are: {', '.join(self.hps)}"
+                )
         rows = -(-len(names) // 2)
         _, axes = subplots(rows, min(len(names), 2), figsize=figsize or (12, 4 * rows))
         for ax, name in zip(axes.flat if hasattr(axes, "flat") else axes, names, strict=False):

@@ -1,7 +1,7 @@
 """Targets that are classes: vocabularies, and the transforms from labels to indices and back."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -77,6 +77,8 @@ class CategoryMap(Sequence[Any]):
         """
         try:
             return self.o2i[label]
+        except TypeError as error:
+            raise TypeError(_no_label(label)) from error
         except KeyError:
             if self.other is not None:
                 return self.o2i[self.other]
@@ -85,6 +87,11 @@ class CategoryMap(Sequence[Any]):
             raise KeyError(self._unknown(label)) from None
 
     def _unknown(self, label: Any) -> str:
+        if not len(self):
+            return (
+                f"label {label!r} has no class, since the training split that classes are learnt "
+                "from is empty; give vocab="
+            )
         close = nearest(str(label), map(str, self.items))
         return (
             f"label {label!r} is not among the {len(self)} classes learnt from the training "
@@ -123,12 +130,11 @@ class CategoryMap(Sequence[Any]):
 
 
 def _classes(col: Any, sort: bool, strict: bool, min_count: int) -> list[Any]:
+    counts = _counts(col)
     categories = getattr(getattr(col, "cat", None), "categories", None)
     if categories is not None:
-        seen = set(col)
-        return [c for c in categories if strict or c in seen]
-    counts = Counter(col)
-    classes = [c for c, n in counts.items() if n >= min_count and c == c]  # drops NaN
+        return [c for c in categories if strict or counts[c] >= min_count]
+    classes = [c for c, n in counts.items() if n >= min_count and not _is_missing(c)]
     if not sort:
         return classes
     try:
@@ -136,6 +142,29 @@ def _classes(col: Any, sort: bool, strict: bool, min_count: int) -> list[Any]:
     except TypeError:
         # Labels of several kinds (1 and "1") have no order of their own.
         return sorted(classes, key=lambda c: (type(c).__name__, str(c)))
+
+
+def _counts(col: Any) -> Counter[Any]:
+    labels = list(col)
+    try:
+        return Counter(labels)
+    except TypeError as error:
+        wrong = next(label for label in labels if not isinstance(label, Hashable))
+        raise TypeError(_no_label(wrong)) from error
+
+
+def _no_label(label: Any) -> str:
+    return (
+        f"{label!r} is a {type(label).__name__}, which cannot be a label; for several labels per "
+        "item use MultiCategorize (MultiCategoryBlock)"
+    )
+
+
+def _is_missing(label: Any) -> bool:
+    try:
+        return bool(label != label)  # NaN, which is not what it is
+    except TypeError:  # NA of pandas, which does not say
+        return True
 
 
 class Category(str, ShowTitle):
@@ -318,7 +347,13 @@ class EncodedMultiCategorize(Transform):
 
     def encodes(self, o: object) -> TensorMultiCategory:
         """(C,) float vector."""
-        return TensorMultiCategory(torch.as_tensor(o).float())
+        hot = torch.as_tensor(o).float()
+        if hot.shape != (self.c,):
+            raise ValueError(
+                f"{self.c} names in vocab for labels of shape {tuple(hot.shape)}; give one name "
+                "per column"
+            )
+        return TensorMultiCategory(hot)
 
     def decodes(self, o: TensorMultiCategory) -> MultiCategory:
         """The names of the columns that are set."""

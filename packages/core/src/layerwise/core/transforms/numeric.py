@@ -52,7 +52,10 @@ class RegressionSetup(Transform):
         """Count the outputs of the first target."""
         if self.c is not None or dsets is None:
             return
-        first = torch.as_tensor(next(iter(dsets)))
+        first = next(iter(dsets), None)
+        if first is None:
+            return
+        first = torch.as_tensor(first)
         self.c = 1 if first.ndim == 0 else int(first.numel())
 
 
@@ -74,7 +77,10 @@ class IntToFloatTensor(Transform):
 
     @encodes.register
     def _(self, o: TensorImage) -> TensorImage:
-        return dress(o.as_plain().float().div_(self.div), o)
+        values = o.as_plain()
+        # In place only on a copy: floats would be the data set's own memory.
+        done = values / self.div if values.is_floating_point() else values.float().div_(self.div)
+        return dress(done, o)
 
     @encodes.register
     def _(self, o: TensorMask) -> TensorMask:
@@ -165,7 +171,9 @@ class Normalize(Transform):
             )
         if self.mean.device != like.device:
             self.mean, self.std = self.mean.to(like.device), self.std.to(like.device)
-        mean, std = self.mean.to(like.dtype), self.std.to(like.dtype)
+        mean, std = self.mean, self.std
+        if like.is_floating_point():  # whole numbers become floats instead
+            mean, std = mean.to(like.dtype), std.to(like.dtype)
         if mean.ndim == 4 and like.ndim == 3:  # one picture instead of a batch
             return mean[0], std[0]
         return mean, std

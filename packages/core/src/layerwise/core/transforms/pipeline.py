@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from layerwise.core.display.generic import show
 from layerwise.core.errors import DataError, SkipItemException, nearest
 from layerwise.core.transforms.transform import Transform
 
@@ -87,6 +88,8 @@ class Pipeline:
                 return x
             try:
                 x = step.decode(x, split_idx=self.split_idx)
+            except DataError:
+                raise
             except Exception as error:
                 raise _failed(step, "decoding", x, error) from error
         return x
@@ -94,10 +97,7 @@ class Pipeline:
     def show(self, x: Any, ctx: Any = None, **kwargs: Any) -> Any:
         """Decode `x` as far as needed, show it or its members on `ctx`, and return the context."""
         x = self.decode(x, full=False)
-        for member in (x,) if hasattr(x, "show") or not isinstance(x, tuple) else x:
-            if hasattr(member, "show"):
-                ctx = member.show(ctx=ctx, **kwargs)
-        return ctx
+        return show(x, ctx=ctx, **kwargs)
 
     def setup(self, items: Any = None, train_setup: bool = False) -> None:
         """Let each transform learn its state, the later ones from what the earlier ones make.
@@ -109,7 +109,8 @@ class Pipeline:
             for step in waiting:
                 step.setup(items, train_setup)
                 self.fs.append(step)
-        except BaseException:
+        except BaseException as error:
+            error.add_note(f"while {step.name} was set up")
             self.fs = waiting
             raise
 

@@ -1,5 +1,6 @@
 """`Transform`: encode, decode and learn state, chosen by the type of what comes."""
 
+import reprlib
 import sys
 from collections.abc import Callable
 from inspect import Parameter
@@ -16,6 +17,10 @@ __all__ = [
     "Transform",
     "TransformMeta",
 ]
+
+# A vocabulary of thousands would drown what else a pipeline has to say.
+_short = reprlib.Repr()
+_short.maxother = _short.maxstring = 80
 
 _PARTS = ("encodes", "decodes", "setups")
 
@@ -125,7 +130,7 @@ class Transform(metaclass=TransformMeta):
         for part, function in (("encodes", enc), ("decodes", dec)):
             if function is not None:
                 dispatch = Dispatch(unchanged, name=part)
-                dispatch.add(function)
+                dispatch.add(function, skip_self=False)
                 self._functions[part] = dispatch
         if split_idx is not None:
             self.split_idx = split_idx
@@ -158,7 +163,8 @@ class Transform(metaclass=TransformMeta):
         """
         if self.train_setup is not None:
             train_setup = self.train_setup
-        seen = getattr(items, "train", items) if train_setup else items
+        has_splits = getattr(items, "splits", True) is not None
+        seen = getattr(items, "train", items) if train_setup and has_splits else items
         self.setups(seen)
 
     # A subclass that wants the tuple whole overrides this one method.
@@ -183,7 +189,7 @@ class Transform(metaclass=TransformMeta):
 
     def __repr__(self) -> str:
         shown = {k: v for k, v in vars(self).items() if not k.startswith("_")}
-        inside = ", ".join(f"{k}={v!r}" for k, v in shown.items())
+        inside = ", ".join(f"{k}={_short.repr(v)}" for k, v in shown.items())
         return f"{self.name}({inside})"
 
 
@@ -195,6 +201,8 @@ class ItemTransform(Transform):
             return x
         result = self._one(part, x, kwargs)
         if not isinstance(x, tuple) or not isinstance(result, tuple) or len(x) != len(result):
+            return result
+        if hasattr(x, "_fields"):  # a row, whose fields the result need not be
             return result
         return type(x)(retain_type(n, o) for n, o in zip(result, x, strict=True))
 

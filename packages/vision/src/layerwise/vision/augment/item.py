@@ -8,11 +8,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from PIL import Image
 
 from layerwise.core.dispatch import Dispatch, unchanged
 from layerwise.core.errors import DataError, nearest
-from layerwise.core.random import uniform
+from layerwise.core.random import generator
 from layerwise.core.tensors import TensorImageBase, dress
 from layerwise.core.transforms.random import RandTransform
 from layerwise.vision.io import Box
@@ -110,7 +111,7 @@ class DihedralItem(RandTransform):
     def before_call(self, b: Any, split_idx: int | None) -> None:
         """Draw one of the eight."""
         super().before_call(b, split_idx)
-        self._k = int(uniform(0, 8))
+        self._k = int(_draws(1)[0] * 8)
 
     def encodes(self, x: PILBase) -> PILBase:
         """Turned and mirrored as drawn."""
@@ -156,7 +157,8 @@ class RandomCrop(_BoxTransform):
     def before_call(self, b: Any, split_idx: int | None) -> None:
         """Draw the corner."""
         self._drawn_for = _size_of(b)
-        self._corner = _corner(self._drawn_for, self.size, centred=bool(split_idx))
+        sizes = self._drawn_for, self.size
+        self._corner = _middle(*sizes) if split_idx else _place(*sizes, _draws(2))
 
     def encodes(self, x: PILBase) -> PILBase:
         """The crop."""
@@ -183,13 +185,23 @@ class CropPad(RandTransform):
         return x.crop_pad(self.size, pad_mode=self.pad_mode)
 
 
-def _corner(original: Size, crop: Size, *, centred: bool) -> Size:
-    """Left and upper edge of a crop: in the middle or drawn; negative where it is the larger."""
-    spare = original[0] - crop[0], original[1] - crop[1]
-    if centred:
-        return spare[0] // 2, spare[1] // 2
-    left, upper = (int(uniform() * (abs(s) + 1)) * (1 if s > 0 else -1) for s in spare)
+def _draws(count: int) -> list[float]:
+    """Numbers from [0, 1), drawn at once since each call costs more than each number."""
+    numbers: list[float] = torch.rand(count, generator=generator(), dtype=torch.float64).tolist()
+    return numbers
+
+
+def _place(original: Size, crop: Size, at: Sequence[float]) -> Size:
+    """Left and upper edge of a crop, negative where it is the larger; `at` goes from 0 to 1."""
+    left, upper = (
+        int(share * (abs(spare) + 1)) * (1 if spare > 0 else -1)
+        for share, spare in zip(at, (original[0] - crop[0], original[1] - crop[1]), strict=True)
+    )
     return left, upper
+
+
+def _middle(original: Size, crop: Size) -> Size:
+    return (original[0] - crop[0]) // 2, (original[1] - crop[1]) // 2
 
 
 class Resize(_BoxTransform):
@@ -240,7 +252,7 @@ class Resize(_BoxTransform):
         ratios = width / self.size[0], height / self.size[1]
         ratio = max(ratios) if self.method == ResizeMethod.Pad else min(ratios)
         crop = max(1, round(self.size[0] * ratio)), max(1, round(self.size[1] * ratio))
-        left, upper = _corner(original, crop, centred=bool(split_idx))
+        left, upper = _middle(original, crop) if split_idx else _place(original, crop, _draws(2))
         self._set(original, (left, upper, left + crop[0], upper + crop[1]))
 
     def encodes(self, x: PILBase) -> PILBase:
@@ -297,9 +309,9 @@ class RandomResizedCrop(_BoxTransform):
     def before_call(self, b: Any, split_idx: int | None) -> None:
         """Draw the part."""
         original = _size_of(b)
-        self._set(original, self._middle(original) if split_idx else self._part(original))
+        self._set(original, self._without_margin(original) if split_idx else self._part(original))
 
-    def _middle(self, original: Size) -> Box:
+    def _without_margin(self, original: Size) -> Box:
         extra = math.ceil(max(self.size) * self.val_xtra / 8) * 8
         width, height = original
         # Whole pixels, so that the fast path of `resize_region` is open.
@@ -311,16 +323,20 @@ class RandomResizedCrop(_BoxTransform):
 
     def _part(self, original: Size) -> Box:
         for _attempt in range(10):
-            area = uniform(self.min_scale, self.max_scale) * original[0] * original[1]
-            ratio = math.exp(uniform(math.log(self.ratio[0]), math.log(self.ratio[1])))
+            share, shape, *at = _draws(4)
+            scale = self.min_scale + share * (self.max_scale - self.min_scale)
+            area = scale * original[0] * original[1]
+            ratio = (
+                self.ratio[0] * (self.ratio[1] / self.ratio[0]) ** shape
+            )  # even in its logarithm
             crop = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if 0 < crop[0] <= original[0] and 0 < crop[1] <= original[1]:
-                left, upper = _corner(original, crop, centred=False)
+                left, upper = _place(original, crop, at)
                 return left, upper, left + crop[0], upper + crop[1]
         # Hardly any part of a very long picture has such proportions: as much as has.
         width = max(1, min(original[0], int(original[1] * self.ratio[1])))
         height = max(1, min(original[1], int(original[0] / self.ratio[0])))
-        left, upper = _corner(original, (width, height), centred=True)
+        left, upper = _middle(original, (width, height))
         return left, upper, left + width, upper + height
 
     def encodes(self, x: PILBase) -> PILBase:

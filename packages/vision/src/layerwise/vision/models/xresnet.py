@@ -176,7 +176,7 @@ def xresnet18(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
 
     Example:
         >>> sum(p.numel() for p in xresnet18(n_out=10).parameters())
-        11196362
+        11200874
     """
     return _xresnet(1, [2, 2, 2, 2], n_out, kwargs)
 

@@ -1,196 +1,30 @@
-"""`Interpretation`: where a model is wrong, how much, and on which items.
+"""Which classes a model takes for which: the confusion matrix, and what follows from it.
 
-Kept are one loss an item and counts of classes. Inputs and predictions of the items that are asked
-for are computed again, so that a data set of any size can be looked at.
+Only counts are kept, so that a data set of any size, or all pixels of one, can be looked at.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from layerwise.core.data.loader import DataLoader
-from layerwise.core.data.loaders import TfmdDL
-from layerwise.core.display.axes import subplots
-from layerwise.core.display.generic import plot_top_losses
-from layerwise.core.items import L
-from layerwise.core.learner import Learner
-from layerwise.core.nested import batch_to_samples, to_detach
-from layerwise.core.train.callback import Callback
+from layerwise.core.errors import MissingDependencyError
+from layerwise.core.interpret.interpretation import Act, Interpretation
+from layerwise.core.nested import to_detach
 from layerwise.core.train.predict import activation_of, decodes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ClassificationInterpretation", "Interpretation", "SegmentationInterpretation"]
+__all__ = ["ClassificationInterpretation", "SegmentationInterpretation"]
 
 # N items or pixels, C classes; a confusion matrix is (C, C): rows are true, columns predicted.
 Counts = NDArray[np.int64]
-Act = Callable[[Any], Any]
 
-
-class Interpretation:
-    """The losses of a model over a data set, and a look at the items behind them.
-
-    Items are seen as in validation: training data are neither shuffled nor augmented.
-
-    Args:
-        learn: the learner, which makes predictions anew where they are asked for.
-        dl: the loader, in the order of its data set.
-        losses: (N,) loss of each item.
-        act: what turns outputs into predictions; the loss's own `activation` when None.
-
-    Example:
-        >>> from layerwise.core.testing.fakes import synth_learner
-        >>> interp = Interpretation.from_learner(synth_learner(n_valid=2))
-        >>> losses, indices = interp.top_losses(3)
-        >>> len(interp.losses), bool(losses[0] == interp.losses.max())
-        (32, True)
-    """
-
-    def __init__(self, learn: Learner, dl: Any, losses: Tensor, act: Act | None = None) -> None:
-        self.learn, self.dl, self.losses, self.act = learn, dl, losses, act
-
-    @classmethod
-    def from_learner(
-        cls, learn: Learner, ds_idx: int = 1, dl: Any = None, act: Act | None = None
-    ) -> Self:
-        """The interpretation of `learn` after one pass over a loader with targets.
-
-        Args:
-            learn: the learner.
-            ds_idx: which loader of `learn.dls`; validation by default.
-            dl: the loader itself, for example `learn.dls.test_dl(items, with_labels=True)`.
-            act: what turns outputs into predictions; the loss's own `activation` when None.
-
-        Raises:
-            ValueError: if the loader gives no targets.
-        """
-        loader = learn.dls[ds_idx] if dl is None else dl
-        if isinstance(loader, DataLoader):
-            loader = loader.new(shuffle=False, drop_last=False)
-        made = cls(learn, loader, torch.empty(0), act)
-        made._run()
-        return made
-
-    def _run(self) -> None:
-        """One pass over the loader: a loss for each item, and `_see` for each batch."""
-
-        def see() -> None:
-            if not self.learn.yb:
-                raise ValueError(
-                    "this loader gives no targets, so there are no losses to interpret; make it "
-                    "with learn.dls.test_dl(items, with_labels=True)"
-                )
-            self._see(self.learn.pred, self.learn.yb, self.learn.loss)
-
-        with _as_validation(self.dl):
-            *_, self.losses = self.learn.get_preds(
-                dl=self.dl, with_loss=True, with_preds=False, with_targs=False,
-                cbs=Callback(after_batch=see),
-            )  # fmt: skip
-
-    def _see(self, pred: Any, targets: tuple[Any, ...], loss: Tensor) -> None:
-        """Take what is needed from one batch: outputs, targets, losses not reduced. Nothing here."""
-
-    def __len__(self) -> int:
-        return len(self.losses)
-
-    def __getitem__(self, idxs: int | Sequence[int] | Tensor) -> tuple[Any, Any, Any, Any, Tensor]:
-        """Inputs, predictions, targets, decoded predictions and losses of the items `idxs`."""
-        chosen = _listed(idxs)
-        with _as_validation(self.dl), self.learn.no_bar():
-            inputs, preds, targets, decoded = self.learn.get_preds(
-                dl=self._loader(chosen), with_input=True, with_decoded=True, act=self.act,
-                reorder=False,
-            )  # fmt: skip
-        return inputs, preds, targets, decoded, self.losses[chosen]
-
-    def _loader(self, idxs: list[int], **settings: Any) -> Any:
-        """A loader over the items `idxs` alone, in that order."""
-        if not isinstance(self.dl, DataLoader) or not self.dl.indexed:
-            raise TypeError(
-                f"items cannot be fetched by index from {type(self.dl).__name__}; make the loader "
-                "with DataLoader or TfmdDL over data with __getitem__"
-            )
-        if self.dl.n != len(self.losses):
-            raise ValueError(
-                f"{len(self.losses)} losses for {self.dl.n} items: some were skipped, so a loss no "
-                "longer tells its item; remove them from the data set"
-            )
-        return self.dl.new(get_idxs=lambda: idxs, num_workers=0, **settings)
-
-    def top_losses(
-        self, k: int | None = None, largest: bool = True, items: bool = False
-    ) -> tuple[Any, ...]:
-        """The `k` largest losses and the indices of their items, largest first.
-
-        Args:
-            k: how many; all when None or more than there are.
-            largest: otherwise the smallest, smallest first.
-            items: add what the data set made these samples from (file names, rows).
-        """
-        count = len(self) if k is None else min(k, len(self))
-        losses, idxs = self.losses.topk(count, largest=largest)
-        return (losses, idxs, self._items(idxs.tolist())) if items else (losses, idxs)
-
-    def _items(self, idxs: list[int]) -> Any:
-        dataset = getattr(self.dl, "dataset", None)
-        found = getattr(dataset, "items", dataset)
-        if hasattr(found, "iloc"):
-            return found.iloc[idxs]
-        if not hasattr(found, "__getitem__"):
-            raise TypeError(f"{type(dataset).__name__} does not keep the items of its samples")
-        return L([found[i] for i in idxs])
-
-    def plot_top_losses(
-        self, k: int | Sequence[int], largest: bool = True, **kwargs: Any
-    ) -> list[Any]:
-        """The contexts on which the items with the largest losses are shown, worst first.
-
-        Args:
-            k: how many, or the indices of the items themselves.
-            largest: otherwise the smallest.
-            **kwargs: for the method of `plot_top_losses` for these types of input and target,
-                which refuses what it does not know.
-        """
-        idxs = self.top_losses(k, largest)[1].tolist() if isinstance(k, int) else _listed(k)
-        loader, batch, preds, decoded = self._predicted(idxs)
-        x, y, samples, outs = loader.show_results(batch, decoded, max_n=len(idxs), show=False)
-        raws = batch_to_samples(preds, max_n=len(idxs))
-        shown: list[Any] = plot_top_losses(
-            x, y, samples, outs, raws, self.losses[idxs].tolist(), **kwargs
-        )
-        return shown
-
-    def show_results(self, idxs: Sequence[int] | Tensor, **kwargs: Any) -> Any:
-        """The contexts on which the items `idxs` are shown beside what is predicted for them.
-
-        Args:
-            idxs: which items.
-            **kwargs: for the method of `show_results` for these types of input and target, which
-                refuses what it does not know.
-        """
-        chosen = _listed(idxs)
-        loader, batch, _, decoded = self._predicted(chosen)
-        return loader.show_results(batch, decoded, max_n=len(chosen), **kwargs)
-
-    def _predicted(self, idxs: list[int]) -> tuple[TfmdDL, Any, Any, Any]:
-        """A loader over `idxs`, its one batch, and predictions for it."""
-        loader = self._loader(idxs, bs=len(idxs))
-        if not isinstance(loader, TfmdDL):
-            raise TypeError(
-                f"{type(loader).__name__} cannot decode what it loads; use a TfmdDL, which "
-                "Datasets.dataloaders and DataBlock.dataloaders make"
-            )
-        with _as_validation(self.dl), self.learn.no_bar():
-            batch = loader.one_batch()
-            preds, _, decoded = self.learn.get_preds(dl=[batch], with_decoded=True, act=self.act)
-        return loader, batch, preds, decoded
+_NO_CLASS = -100  # what losses of torch leave out unless they are told otherwise
 
 
 class ClassificationInterpretation(Interpretation):
@@ -205,31 +39,42 @@ class ClassificationInterpretation(Interpretation):
     Example:
         >>> from layerwise.core.testing.fakes import synth_classifier
         >>> interp = ClassificationInterpretation.from_learner(synth_classifier(n_valid=30))
-        >>> interp.confusion_matrix().sum()
+        >>> int(interp.confusion_matrix().sum())
         30
     """
 
     _matrix: Counts | None = None
-    _loss_sums: NDArray[np.float64] | None = None
+    _loss_sums: NDArray[np.float64]
+    _has_sums: bool = False
 
     def _see(self, pred: Any, targets: tuple[Any, ...], loss: Tensor) -> None:
         """Count one batch."""
-        original = getattr(loss_func := self.learn.loss_func, "func", loss_func)
+        loss_func = self.learn.loss_func
+        if isinstance(loss_func, partial):  # one that was given its `reduction` for this pass
+            loss_func = loss_func.func
         decided, true, classes = _classes(pred, targets, loss_func, self.act)
-        losses = to_detach(loss).flatten().numpy()
-        keep = true != getattr(original, "ignore_index", -100)
-        if len(losses) == len(true):
-            sums = np.bincount(true[keep], weights=losses[keep], minlength=classes)
-            self._loss_sums = sums if self._loss_sums is None else self._loss_sums + sums
+        losses = to_detach(loss).double().flatten().numpy()
+        one_each = len(losses) == len(true)
+        inner = getattr(loss_func, "func", loss_func)
+        keep = true != getattr(inner, "ignore_index", _NO_CLASS)
         true, decided = true[keep], decided[keep]
         if len(true) and not 0 <= true.min() <= true.max() < classes:
             raise ValueError(
                 f"targets from {true.min()} to {true.max()} for outputs of {classes} classes; "
                 f"give indices from 0 to {classes - 1}, or ignore_index= to the loss"
             )
+        sums = np.zeros(classes)
+        if one_each:
+            sums += np.bincount(true, weights=losses[keep], minlength=classes)
         counts = np.bincount(true * classes + decided, minlength=classes**2)
-        matrix = counts.reshape(classes, classes).astype(np.int64)
-        self._matrix = matrix if self._matrix is None else self._matrix + matrix
+        self._add(counts.reshape(classes, classes).astype(np.int64), sums, one_each)
+
+    def _add(self, counts: Counts, sums: NDArray[np.float64], has_sums: bool) -> None:
+        self._has_sums = has_sums
+        if self._matrix is None:
+            self._matrix, self._loss_sums = counts, sums
+        else:
+            self._matrix, self._loss_sums = self._matrix + counts, self._loss_sums + sums
 
     @property
     def vocab(self) -> list[Any]:
@@ -246,7 +91,6 @@ class ClassificationInterpretation(Interpretation):
     def confusion_matrix(self) -> Counts:
         """(C, C) how often a class (row) was taken for another (column), right on the diagonal."""
         if self._matrix is None:
-            self._loss_sums = None
             self._run()
         if self._matrix is None:
             raise ValueError("this loader gave no batch, so there is nothing to count")
@@ -259,7 +103,7 @@ class ClassificationInterpretation(Interpretation):
             ValueError: if the loss has not one value for each target (`DiceLoss`, for example).
         """
         support = self.confusion_matrix().sum(1)
-        if self._loss_sums is None:
+        if not self._has_sums:
             raise ValueError(
                 "the loss has not one value for each target, so it has no mean by class; use "
                 "confusion_matrix, or a loss such as CrossEntropyLossFlat"
@@ -331,23 +175,6 @@ class SegmentationInterpretation(ClassificationInterpretation):
         return {name: float(both / either) for name, both, either in named if either}
 
 
-@contextmanager
-def _as_validation(dl: Any) -> Iterator[None]:
-    """Without augmentation, inside this context: otherwise an item would look new each time."""
-    act_as = getattr(getattr(dl, "dataset", None), "set_split_idx", None)
-    if act_as is None:
-        yield
-    else:
-        with act_as(1):
-            yield
-
-
-def _listed(idxs: int | Sequence[int] | Tensor) -> list[int]:
-    if isinstance(idxs, int):
-        return [idxs]
-    return idxs.tolist() if isinstance(idxs, Tensor) else list(idxs)
-
-
 def _classes(
     pred: Any, targets: tuple[Any, ...], loss_func: Any, act: Act | None
 ) -> tuple[Counts, Counts, int]:
@@ -409,7 +236,8 @@ def _report(matrix: Counts, names: list[str], digits: int = 2) -> str:
 def _share(part: Any, whole: Any) -> NDArray[np.float64]:
     """`part / whole`, 0 where the whole is 0."""
     whole = np.asarray(whole, dtype=np.float64)
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole != 0)
+    share: NDArray[np.float64] = np.divide(part, whole, out=np.zeros_like(whole), where=whole != 0)
+    return share
 
 
 def _draw(
@@ -430,11 +258,7 @@ def _draw(
         figsize = (count * cell + margin, count * cell + margin)
     else:
         cell = max(0.01, (min(figsize) - margin) / count)
-    fig, axes = subplots(figsize=figsize)
-    fig.set_layout_engine("constrained")
-    if dpi is not None:
-        fig.set_dpi(dpi)
-    ax: Axes = axes[0]
+    ax = _new_axes(figsize, dpi)
     ax.imshow(values, interpolation="nearest", cmap=cmap)
     fits = max(map(len, names)) * 0.1 <= cell
     ax.set_xticks(range(count), names, rotation=0 if fits else 90)
@@ -449,3 +273,13 @@ def _draw(
                 column, row, texts[row][column], ha="center", va="center", color=color, size=size
             )
     return ax
+
+
+def _new_axes(figsize: tuple[float, float], dpi: float | None) -> "Axes":
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingDependencyError.of(
+            "matplotlib", needed_for="Figures", install="layerwise-core[plot]"
+        ) from error
+    return plt.figure(figsize=figsize, dpi=dpi, layout="constrained").add_subplot()

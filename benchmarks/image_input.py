@@ -1,0 +1,209 @@
+"""From a folder of JPEGs to batches: images a second of layerwise, torchvision, fastai and Pillow.
+
+All do the same work in one run, taking turns: read each file, bring it to a square by cropping its
+longer side at random (or by a random resized crop), stack batches of 64, make them floats from 0 to
+1. "Pillow decode" only decodes each file whole, so it is the ceiling of all that decode whole.
+
+    python benchmarks/image_input.py                     # pictures made up, 320 pixels to 128
+    python benchmarks/image_input.py --folder DIR --size 224 --workers 2
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+
+from layerwise.core.data.block import CategoryBlock, DataBlock
+from layerwise.vision.augment.item import RandomResizedCrop, Resize
+from layerwise.vision.blocks import ImageBlock
+from layerwise.vision.models.zoo import torchvision_models_module
+
+BATCH = 64
+Epoch = Callable[[], int]
+
+
+def make_pictures(folder: Path, count: int, longest: int) -> list[Path]:
+    """JPEGs with edges, gradients and grain, so that they decode about as slowly as photographs."""
+    rng = np.random.default_rng(0)
+    files = []
+    for i in range(count):
+        width, height = longest, int(longest * rng.uniform(0.66, 1.0))
+        if i % 2:
+            width, height = height, width
+        coarse = rng.integers(0, 255, (height // 16 + 1, width // 16 + 1, 3), dtype=np.uint8)
+        image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+        grain = rng.normal(0, 6, (height, width, 1))
+        pixels = np.asarray(image.filter(ImageFilter.SHARPEN), np.float32) + grain
+        path = folder / f"{i:05d}.jpg"
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=84)
+        files.append(path)
+    return files
+
+
+def label(path: Any) -> int:
+    """A class for each file, so that loaders have a target to make."""
+    return len(Path(path).name) % 2
+
+
+def pillow_decode(files: list[Path]) -> Epoch:
+    """Decode every file whole, and nothing more."""
+
+    def epoch() -> int:
+        for path in files:
+            Image.open(path).load()
+        return len(files)
+
+    return epoch
+
+
+def count_images(loader: Any) -> Epoch:
+    """One pass over a loader of (pictures, targets)."""
+
+    def epoch() -> int:
+        count = 0
+        for x, _y in loader:
+            assert x.dtype == torch.float32
+            count += len(x)
+        return count
+
+    return epoch
+
+
+def _all_train(items: Any) -> tuple[list[int], list[int]]:
+    return list(range(len(items))), []
+
+
+def of_layerwise(files: list[Path], size: int, workers: int, resized_crop: bool) -> Epoch:
+    """Through `DataBlock`."""
+    crop = RandomResizedCrop(size) if resized_crop else Resize(size)
+    block = DataBlock((ImageBlock, CategoryBlock), get_y=label, splitter=_all_train, item_tfms=crop)
+    dls = block.dataloaders(files, bs=BATCH, num_workers=workers, device="cpu", drop_last=False)
+    return count_images(dls.train)
+
+
+class _Files(torch.utils.data.Dataset[Any]):
+    def __init__(self, files: list[Path], transform: Callable[[Any], Any]) -> None:
+        self.files, self.transform = files, transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, i: int) -> tuple[Any, int]:
+        with self.files[i].open("rb") as file:
+            image = Image.open(file).convert("RGB")
+        return self.transform(image), label(self.files[i])
+
+
+def of_torchvision(files: list[Path], size: int, workers: int, resized_crop: bool) -> Epoch:
+    """Through transforms v2 on Pillow images, as its documentation has it."""
+    torchvision_models_module()  # first, where its operators do not load
+    from torchvision.transforms import v2
+
+    crop = (
+        [v2.RandomResizedCrop(size, antialias=True)]
+        if resized_crop
+        else [v2.Resize(size, antialias=True), v2.RandomCrop(size)]
+    )
+    steps = v2.Compose([*crop, v2.PILToTensor()])
+    loader = torch.utils.data.DataLoader(
+        _Files(files, steps), batch_size=BATCH, shuffle=True, num_workers=workers
+    )
+
+    def epoch() -> int:
+        count = 0
+        for x, _y in loader:
+            count += len(x.float().div_(255))
+        return count
+
+    return epoch
+
+
+def of_fastai(files: list[Path], size: int, workers: int, resized_crop: bool) -> Epoch:
+    """Through its `DataBlock`."""
+    torchvision_models_module()
+    import fastai.vision.all as fastai
+
+    crop = fastai.RandomResizedCrop(size) if resized_crop else fastai.Resize(size)
+    block = fastai.DataBlock(
+        (fastai.ImageBlock, fastai.CategoryBlock), get_y=label, splitter=_all_train, item_tfms=crop
+    )
+    dls = block.dataloaders(
+        files, bs=BATCH, num_workers=workers, device=torch.device("cpu"), drop_last=False
+    )
+    return count_images(dls.train)
+
+
+def contenders(files: list[Path], size: int, workers: int, resized_crop: bool) -> dict[str, Epoch]:
+    """What can be measured here, by name."""
+    found = {"Pillow decode": pillow_decode(files)}
+    makers = {"layerwise": of_layerwise, "torchvision v2": of_torchvision, "fastai": of_fastai}
+    for name, make in makers.items():
+        try:
+            found[name] = make(files, size, workers, resized_crop)
+        except ImportError as error:
+            print(f"{name} is left out: {error}")
+    return found
+
+
+def measure(epochs: dict[str, Epoch], rounds: int, workers: int) -> dict[str, float]:
+    """Images a second of each, the median over rounds in which they take turns.
+
+    Without workers the time is that of the processor, which others on the machine change less.
+    """
+    clock = time.perf_counter if workers else time.process_time
+    for epoch in epochs.values():
+        epoch()
+    rates: dict[str, list[float]] = {name: [] for name in epochs}
+    for _ in range(rounds):
+        for name, epoch in epochs.items():
+            start = clock()
+            count = epoch()
+            rates[name].append(count / (clock() - start))
+    return {name: statistics.median(found) for name, found in rates.items()}
+
+
+def table(rates: dict[str, float], title: str) -> str:
+    """Markdown: images a second, and as a share of what Pillow alone decodes."""
+    whole = rates["Pillow decode"]
+    lines = [f"| {title} | images/s | of Pillow decode |", "|---|---:|---:|"]
+    lines += [f"| {name} | {rate:.0f} | {rate / whole:.2f} |" for name, rate in rates.items()]
+    ours = rates["layerwise"]
+    others = [n for n in ("torchvision v2", "fastai") if n in rates]
+    ratios = ", ".join(f"{ours / rates[n]:.2f} times {n}" for n in others)
+    return "\n".join([*lines, "", f"layerwise: {ratios}" if ratios else ""])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="folder of JPEGs; made up when left out")
+    parser.add_argument("--count", type=int, default=256, help="files to use")
+    parser.add_argument("--longest", type=int, default=320, help="longer side of made-up pictures")
+    parser.add_argument("--size", type=int, default=128, help="side of the batches' pictures")
+    parser.add_argument("--workers", type=int, default=0, help="processes of each loader")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--resized-crop", action="store_true", help="a random resized crop")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as temporary:
+        if args.folder is None:
+            files = make_pictures(Path(temporary), args.count, args.longest)
+        else:
+            files = sorted(args.folder.rglob("*.jpg"))[: args.count]
+        kind = "RandomResizedCrop" if args.resized_crop else "Resize"
+        title = f"{kind}({args.size}), {args.workers} workers, {len(files)} files"
+        print(f"{os.cpu_count()} cores, torch {torch.__version__}\n")
+        epochs = contenders(files, args.size, args.workers, args.resized_crop)
+        print(table(measure(epochs, args.rounds, args.workers), title))
+
+
+if __name__ == "__main__":
+    main()
