@@ -3,6 +3,8 @@
 import os
 import random
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -15,11 +17,32 @@ os.environ["MPLBACKEND"] = "agg"
 
 collect_ignore = ["docs/conf.py", "docs/public_names.py"]
 
+_DATA = Path(__file__).parent / "examples" / "data"
+_before: dict[str, str | None] = {}
+_home = TemporaryDirectory(prefix="layerwise-pages-")
+
+
+def _offer_data(_namespace: dict[str, object]) -> None:
+    """Let a page find the data sets that we ship where its reader would download them."""
+    for name, value in {"LAYERWISE_MIRROR": str(_DATA), "LAYERWISE_HOME": _home.name}.items():
+        _before[name] = os.environ.get(name)
+        os.environ[name] = value
+
+
+def _take_back(_namespace: dict[str, object]) -> None:
+    for name, value in _before.items():
+        os.environ.pop(name)
+        if value is not None:
+            os.environ[name] = value
+
+
 # Plain `python` blocks of these pages are run; `{code-cell}` pages run when the docs are built,
 # and the fragments in docs/explain show good and bad habits side by side.
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), SkipParser()],
     patterns=["README.md", "docs/extend/*.md"],
+    setup=_offer_data,
+    teardown=_take_back,
 ).pytest()
 
 
@@ -37,7 +60,7 @@ def _seeds() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_figure_left_open() -> Iterator[None]:
+def _no_figure_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a matplotlib figure open: they pile up in memory."""
     yield
     import sys
@@ -45,5 +68,5 @@ def _no_figure_left_open() -> Iterator[None]:
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         left = pyplot.get_fignums()
         pyplot.close("all")
-        if left:
+        if left and request.node.path.suffix == ".py":  # a page shows what it draws
             pytest.fail(f"{len(left)} matplotlib figures are left open; close them in the test")

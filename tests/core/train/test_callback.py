@@ -42,7 +42,7 @@ def test_a_callback_can_be_made_of_functions(make_learner):
 
 
 def test_an_unknown_event_is_refused_with_the_nearest_one():
-    with pytest.raises(TypeError, match="unknown keyword 'befor_fit'. Did you mean 'before_fit'"):
+    with pytest.raises(TypeError, match=r"unknown keyword 'befor_fit'. Did you mean 'before_fit'"):
         Callback(befor_fit=print)
 
 
@@ -162,7 +162,7 @@ def test_what_neither_has_is_told_of_both(make_learner):
         pass
 
     learn = make_learner(cbs=Plain())
-    with pytest.raises(AttributeError, match="'modell'. Did you mean 'model'") as caught:
+    with pytest.raises(AttributeError, match=r"'modell'. Did you mean 'model'") as caught:
         _ = learn.plain.modell
     assert caught.value.__notes__ == ["read through the callback Plain"]
 
@@ -355,7 +355,7 @@ def test_it_comes_before_everything_else(make_learner):
         pass
 
     learn = make_learner(cbs=Look())
-    assert [type(cb) for cb in learn.cbs][0] is TrainEvalCallback
+    assert type(learn.cbs[0]) is TrainEvalCallback
     assert [type(cb) for cb in learn.cbs].index(Recorder) > 1
 
 

@@ -262,7 +262,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch, step):
         with pytest.raises(OSError, match="No space left"):
             save_model(tmp_path / "m", net())
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["m.safetensors"]
+    assert [f.name for f in tmp_path.iterdir()] == ["m.safetensors"]
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
@@ -277,7 +277,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             save_model(tmp_path / "m", net())
     assert path.read_bytes() == before
-    assert os.listdir(tmp_path) == ["m.safetensors"]
+    assert [f.name for f in tmp_path.iterdir()] == ["m.safetensors"]
 
 
 def test_the_file_can_be_read_by_those_who_may_read_the_folder(tmp_path):

@@ -1,6 +1,7 @@
 import gc
 import inspect
 import weakref
+from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 
@@ -386,9 +387,21 @@ def cut(after, before, put):
             cut("before_backward", "after_backward", "after_cancel_backward"),
         ),
         ("before_step", CancelStepException, cut("before_step", "after_step", "after_cancel_step")),
-        ("after_pred", CancelBatchException, cut("after_pred", "after_batch", "after_cancel_batch")),
-        ("after_loss", CancelTrainException, cut("after_loss", "after_train", "after_cancel_train")),
-        ("before_batch", CancelEpochException, cut("before_batch", "after_epoch", "after_cancel_epoch")),
+        (
+            "after_pred",
+            CancelBatchException,
+            cut("after_pred", "after_batch", "after_cancel_batch"),
+        ),
+        (
+            "after_loss",
+            CancelTrainException,
+            cut("after_loss", "after_train", "after_cancel_train"),
+        ),
+        (
+            "before_batch",
+            CancelEpochException,
+            cut("before_batch", "after_epoch", "after_cancel_epoch"),
+        ),
         ("after_step", CancelFitException, cut("after_step", "after_fit", "after_cancel_fit")),
         ("before_fit", CancelFitException, cut("before_fit", "after_fit", "after_cancel_fit")),
         (
@@ -485,10 +498,8 @@ def test_after_an_error_nothing_of_the_batch_stays(make_learner, event):
 
     setattr(Broken, event, fail)
     learn.add_cbs([Watch(), Broken()])
-    try:
+    with suppress(RuntimeError):
         learn.fit(1)
-    except RuntimeError:
-        pass
     gc.collect()
     assert alive
     assert [ref() for ref in alive if ref() is not None] == []
@@ -510,11 +521,27 @@ def test_an_error_leaves_only_model_and_optimizer_in_memory(make_learner):
         raise RuntimeError("out of memory")
 
     with learn.added_cbs(Callback(after_loss=fail)):
-        try:
+        with suppress(RuntimeError):
             learn.fit(1)
-        except RuntimeError:
-            pass
     assert large() - before == set()
+
+
+def test_running_out_of_memory_frees_it_even_while_the_error_is_kept(make_learner):
+    """As interactive sessions keep it, with all the frames it went through."""
+    alive = []
+
+    class Model(nn.Linear):
+        def forward(self, x):
+            hidden = super().forward(x)
+            alive.extend([weakref.ref(x), weakref.ref(hidden)])
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    learn = make_learner(Model(3, 1))
+    with pytest.raises(torch.OutOfMemoryError) as kept:
+        learn.fit(1)
+    gc.collect()
+    assert [ref() for ref in alive] == [None, None]
+    assert kept.traceback[-1].name == "forward"  # where it happened is still told
 
 
 def test_the_batch_is_gone_after_a_fit(make_learner):

@@ -174,14 +174,20 @@ def cancelling(make_learner, event, exception, when=lambda learn: True, **settin
 
 def test_a_cancelled_batch_is_not_recorded(make_learner):
     recorder = cancelling(
-        make_learner, "before_batch", CancelBatchException, lambda l: l.training and l.iter == 1
+        make_learner,
+        "before_batch",
+        CancelBatchException,
+        lambda learn: learn.training and learn.iter == 1,
     )
     assert len(recorder.losses) == len(recorder.lrs) == 6
 
 
 def test_a_batch_cancelled_before_its_loss_does_not_count_with_the_last_loss(make_learner):
     recorder = cancelling(
-        make_learner, "after_pred", CancelBatchException, lambda l: l.training and l.iter > 0
+        make_learner,
+        "after_pred",
+        CancelBatchException,
+        lambda learn: learn.training and learn.iter > 0,
     )
     assert len(recorder.losses) == 2
 
@@ -192,7 +198,9 @@ def test_a_batch_cancelled_after_its_loss_is_recorded(make_learner):
 
 
 def test_cancelled_training_still_has_a_row(make_learner):
-    recorder = cancelling(make_learner, "after_batch", CancelTrainException, lambda l: l.training)
+    recorder = cancelling(
+        make_learner, "after_batch", CancelTrainException, lambda learn: learn.training
+    )
     assert [len(v) for v in recorder.values] == [2, 2]
     assert all(v is not None for row in recorder.values for v in row)
     assert recorder.iters == [1, 2]
@@ -204,12 +212,16 @@ def test_cancelled_validation_leaves_its_columns_empty(make_learner):
 
 
 def test_a_cancelled_epoch_has_an_empty_row(make_learner):
-    recorder = cancelling(make_learner, "before_batch", CancelEpochException, lambda l: l.training)
+    recorder = cancelling(
+        make_learner, "before_batch", CancelEpochException, lambda learn: learn.training
+    )
     assert recorder.values == [[None, None]] * 2
 
 
 def test_a_cancelled_fit_keeps_what_was_done(make_learner):
-    recorder = cancelling(make_learner, "before_epoch", CancelFitException, lambda l: l.epoch == 1)
+    recorder = cancelling(
+        make_learner, "before_epoch", CancelFitException, lambda learn: learn.epoch == 1
+    )
     assert len(recorder.values) == 1
     assert len(recorder.losses) == 4
 

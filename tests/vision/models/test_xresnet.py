@@ -63,7 +63,7 @@ def test_a_batch_becomes_one_row_a_picture(build):
     ("settings", "shape"),
     [
         ({"ndim": 1, "c_in": 2}, (2, 2, 64)),
-        ({"ndim": 3, "c_in": 1, "ks": 5}, (2, 1, 16, 16, 16)),
+        ({"ndim": 3, "c_in": 1, "ks": 5}, (2, 1, 32, 32, 32)),
         ({"act_cls": nn.Mish, "sa": True, "sym": True}, (2, 3, 32, 32)),
         ({"widen": 0.5, "p": 0.5, "stem_szs": (8, 16)}, (2, 3, 32, 32)),
     ],

@@ -433,10 +433,11 @@ class Learner(TrainState):
             engine.validate_epoch(self, loader)
         found = gather.all_tensors()
         at = 1 if with_input else 0
-        if with_preds:
+        there = found[at] is not None
+        if there:
             found[at] = (act or activation_of(self.loss_func))(found[at])
-            if with_decoded:
-                found.insert(at + 2, decodes_of(self.loss_func)(found[at]))
+        if with_decoded:
+            found.insert(at + 2, decodes_of(self.loss_func)(found[at]) if there else None)
         if reorder and order is not None:
             found = [nested_reorder(f, order) if f is not None else None for f in found]
         return tuple(found)

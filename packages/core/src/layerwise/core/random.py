@@ -92,6 +92,11 @@ class keyed:  # noqa: N801 - used as a context manager, like `suppress` or `clos
     ) -> None:
         _current.reset(self._token)
 
+    def renew(self, *parts: int) -> None:
+        """Go on with another key: as leaving and entering again, in a tenth of the time."""
+        self._parts = parts
+        self._generator = None
+
     def generator(self) -> torch.Generator:
         """The generator of this key, made at the first call."""
         if self._generator is None:

@@ -201,7 +201,7 @@ class ImageDataLoaders(DataLoaders):
         path: PathLike,
         csv_fname: PathLike = "labels.csv",
         header: Any = "infer",
-        delimiter: str | None = None,
+        delimiter: str = ",",
         quoting: int = 0,
         **kwargs: Any,
     ) -> DataLoaders:

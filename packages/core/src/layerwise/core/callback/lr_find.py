@@ -3,21 +3,33 @@
 import copy
 import math
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
+import torch.utils.data as torch_data
 from numpy.typing import NDArray
 
 from layerwise.core.callback.schedule import ParamScheduler
 from layerwise.core.items import listify
 from layerwise.core.optim.schedules import SchedExp
 from layerwise.core.random import get_random_states, set_random_states
+from layerwise.core.train.callback import TrainEvalCallback
 from layerwise.core.train.events import CancelFitException, CancelValidException
-from layerwise.core.train.progress import no_logging
+from layerwise.core.train.progress import no_bar, no_logging
 from layerwise.core.train.recorder import Recorder
 
-__all__ = ["LRFinder", "SuggestionMethod", "lr_find", "minimum", "slide", "steep", "valley"]
+__all__ = [
+    "LRFinder",
+    "SuggestionMethod",
+    "lr_find",
+    "minimum",
+    "plot_lr_find",
+    "slide",
+    "steep",
+    "valley",
+]
 
 Floats = NDArray[np.float64]
 Suggestion = Callable[[Floats, Floats, int], tuple[float, tuple[float, float]]]
@@ -32,6 +44,8 @@ class LRFinder(ParamScheduler):
         num_it: batches.
         stop_div: stop when the smoothed loss is more than four times its smallest value.
     """
+
+    needs_length: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -62,7 +76,7 @@ class LRFinder(ParamScheduler):
         self.best = min(self.best, loss)
         if self.stop_div and not loss <= 4 * self.best:
             raise CancelFitException
-        if self.learn.train_iter + 1 >= self.num_it:
+        if self.learn.train_iter >= self.num_it:
             raise CancelFitException
 
     def before_validate(self) -> None:
@@ -167,21 +181,30 @@ def lr_find(
     found = {f.__name__: f(lrs, losses, num_it) for f in functions}
     if show_plot:
         points = {name: point for name, (_, point) in found.items()}
-        plot_search(lrs, losses, points)
+        plot_lr_find(lrs, losses, points)
     made: Any = namedtuple("SuggestedLRs", list(found))  # type: ignore[misc]  # known at run time
     return made(*(lr for lr, _ in found.values()))
 
 
-def plot_search(lrs: Floats, losses: Floats, points: dict[str, tuple[float, float]]) -> Any:
-    """Draw loss against rate, with the suggested points. Returns the axes."""
+def plot_lr_find(
+    lrs: Floats, losses: Floats, points: Mapping[str, tuple[float, float]] | None = None
+) -> Any:
+    """Draw loss against rate, on a logarithmic scale. Returns the axes.
+
+    Args:
+        lrs: the rates.
+        losses: the loss after each.
+        points: suggestions to mark, by name: (rate, loss).
+    """
     from layerwise.core.display.axes import subplots
 
     ax = subplots(figsize=(6, 4))[1][0]
     ax.plot(lrs, losses)
     ax.set(xscale="log", xlabel="learning rate", ylabel="loss")
-    for colour, (name, point) in enumerate(points.items(), 1):
+    for colour, (name, point) in enumerate((points or {}).items(), 1):
         ax.plot(*point, "o", color=f"C{colour}", label=f"{name}: {point[0]:.1e}")
-    ax.legend()
+    if points:
+        ax.legend()
     return ax
 
 
@@ -189,21 +212,46 @@ def _mock_training(
     learn: Any, start_lr: float, end_lr: float, num_it: int, stop_div: bool
 ) -> Recorder:
     twin = _twin(learn)
-    batches = len(twin.dls.train)
     finder = LRFinder(start_lr, end_lr, num_it, stop_div)
     states = get_random_states()
+    own_states = [(own, own.get_state()) for own in _generators(learn.dls.train)]
     try:
-        with twin.no_bar(), no_logging(twin):
-            twin.fit(-(-num_it // max(batches, 1)), cbs=finder)
+        with no_bar(twin), no_logging(twin):
+            twin.fit(num_it, cbs=finder)  # as many epochs as it may take; the finder stops it
     finally:
         set_random_states(**states)
+        for own, state in own_states:
+            own.set_state(state)
     recorder: Recorder = twin.recorder
     return recorder
 
 
 def _twin(learn: Any) -> Any:
     """A copy of the learner with model, optimizer and callbacks of its own, over the same data."""
-    return copy.deepcopy(learn, {id(learn.dls): learn.dls})
+    loaders = list(getattr(learn.dls, "loaders", (learn.dls.train,)))
+    sets = [getattr(loader, "dataset", None) for loader in loaders]
+    shared = (learn.dls, *loaders, *sets, learn.logger)
+    try:
+        twin = copy.deepcopy(learn, {id(each): each for each in shared if each is not None})
+    except Exception as error:
+        error.add_note(
+            "lr_find trains a copy of the learner, part of which cannot be copied; where that is "
+            "a callback, leave it out: `with learn.removed_cbs(TheCallback): learn.lr_find()`"
+        )
+        raise
+    for kind in (TrainEvalCallback, Recorder):
+        if not any(isinstance(cb, kind) for cb in twin.cbs):
+            twin.add_cb(kind)
+    return twin
+
+
+def _generators(loader: Any) -> list[torch.Generator]:
+    """The generators that a stock loader draws its order from, if it has some of its own."""
+    if not isinstance(loader, torch_data.DataLoader):
+        return []  # ours draws from none
+    inner = getattr(loader.batch_sampler, "sampler", None)
+    owned = [getattr(owner, "generator", None) for owner in (loader, loader.sampler, inner)]
+    return [found for found in owned if isinstance(found, torch.Generator)]
 
 
 def _longest_fall(losses: Floats) -> tuple[int, int]:

@@ -61,6 +61,8 @@ class ParamScheduler(Callback):
     order: ClassVar[float] = 55
     after: ClassVar = (TrainEvalCallback, Recorder)
     run_valid = False
+    needs_length: ClassVar[bool] = True
+    """Whether progress is a share of batches whose number must be known."""
 
     def __init__(self, scheds: Mapping[str, Schedule]) -> None:
         super().__init__()
@@ -71,8 +73,16 @@ class ParamScheduler(Callback):
         """Start with no history.
 
         Raises:
-            ValueError: for a hyper-parameter that the optimizer does not have.
+            ValueError: for a hyper-parameter that the optimizer does not have, or a training
+                loader that does not know its length.
         """
+        learn = self.learn
+        if self.needs_length and learn.epoch < learn.n_epoch and not learn.n_train_iter:
+            raise ValueError(
+                "a schedule follows the share of batches that are done, and the training loader "
+                "does not say how many it gives; pass n= (samples an epoch) to it, or use fit, "
+                "which has no schedule"
+            )
         self.hps = {name: [] for name in self.scheds}
         known = self.learn.opt.hypers[-1]
         for name in self.scheds:

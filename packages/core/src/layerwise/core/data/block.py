@@ -1,5 +1,6 @@
 """`DataBlock`: what the data is, in one declaration, and from it data sets and loaders."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -224,21 +225,26 @@ class DataBlock:
     def datasets(self, source: Any) -> Datasets:
         """The data sets of `source`: items read, split, and transforms set up."""
         items = self.get_items(source) if self.get_items else source
+        if not hasattr(items, "__len__"):
+            items = L(items)
         if len(items) == 0:
             raise DataError(f"there are no items in {source!r}; is the path or filter right?")
         splits = (self.splitter or RandomSplitter())(items)
+        own = _Copies()
         steps = [
-            [getter, *types] if getter is not noop else list(types)
+            [*([] if getter is noop else [_whole(getter)]), *map(own, types)]
             for getter, types in zip(self.getters, self.type_tfms, strict=True)
         ]
         return Datasets(items, steps, splits=splits, n_inp=self.n_inp, dl_type=self.dl_type)
 
     def dataloaders(self, source: Any, path: str | Path = ".", **kwargs: Any) -> DataLoaders:
         """The loaders of `source`; `kwargs` are those of `Datasets.dataloaders`."""
-        settings = {**self.dls_kwargs, **kwargs}
-        return self.datasets(source).dataloaders(
-            path=path, after_item=self.item_tfms, after_batch=self.batch_tfms, **settings
-        )
+        return self.datasets(source).dataloaders(path=path, **self._settings(kwargs))
+
+    def _settings(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        own = _Copies()
+        items, batches = list(map(own, self.item_tfms)), list(map(own, self.batch_tfms))
+        return {"after_item": items, "after_batch": batches, **self.dls_kwargs, **kwargs}
 
     def summary(
         self, source: Any, bs: int = _BATCH_SIZE_SHOWN, show_batch: bool = False, **kwargs: Any
@@ -264,10 +270,7 @@ class DataBlock:
         explain_item(
             shown.items[0] if not hasattr(shown.items, "iloc") else shown.items.iloc[0], shown.tfms
         )
-        dls = dsets.dataloaders(
-            bs=bs, after_item=self.item_tfms, after_batch=self.batch_tfms,
-            **{**self.dls_kwargs, "num_workers": 0, **kwargs},
-        )  # fmt: skip
+        dls = dsets.dataloaders(bs=bs, **self._settings({"num_workers": 0, **kwargs}))
         print(f"\none batch of {min(bs, len(shown))}:")
         loader = dls[shown.split_idx or 0]
         explain_batch([shown[i] for i in range(min(bs, len(shown)))], loader)
@@ -293,6 +296,30 @@ class _Chained:
 
     def __call__(self, x: Any) -> Any:
         return self.then(self.first(x))
+
+
+class _Copies:
+    """Copies of transforms, one of each: what they learn from one source stays with its data."""
+
+    def __init__(self) -> None:
+        self.made: dict[int, Any] = {}
+
+    def __call__(self, step: Any) -> Any:
+        if not isinstance(step, Transform):
+            return step
+        return self.made.setdefault(id(step), copy.copy(step))
+
+
+class _Getter(Transform):
+    """A getter, which sees its item whole, also where that is a tuple."""
+
+    def _over_tuple(self, part: str, x: Any, kwargs: dict[str, Any]) -> Any:
+        return self._one(part, x, kwargs)
+
+
+def _whole(getter: Getter) -> Any:
+    is_transform = isinstance(getter, Transform | type)
+    return getter if is_transform else _Getter(getter)
 
 
 def _as_block(block: Any) -> TransformBlock:

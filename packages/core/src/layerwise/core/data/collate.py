@@ -10,6 +10,7 @@ from torch.utils.data import default_collate, default_convert
 
 from layerwise.core.errors import DataError
 from layerwise.core.tensors import TensorBase, dress
+from layerwise.core.transforms.pipeline import describe
 
 __all__ = ["collate_error", "fa_collate", "fa_convert"]
 
@@ -33,6 +34,7 @@ def fa_collate(samples: Sequence[Any]) -> Any:
     if isinstance(first, Tensor):
         return _stack(samples, first)
     if isinstance(first, Mapping):
+        _same_keys(samples, first)
         return {key: fa_collate([s[key] for s in samples]) for key in first}
     if isinstance(first, tuple | list):
         _same_length(samples, len(first))
@@ -42,7 +44,14 @@ def fa_collate(samples: Sequence[Any]) -> Any:
         return members if isinstance(first, list) else tuple(members)
     if isinstance(first, np.ndarray):
         return _stack([torch.as_tensor(s) for s in samples], torch.as_tensor(first))
-    return default_collate(list(samples))
+    try:
+        return default_collate(list(samples))
+    except TypeError as error:
+        raise DataError(
+            f"cannot make a batch of {describe(first)}: only tensors, arrays, numbers, text, and "
+            "tuples, lists and mappings of them stack. Add a transform that makes a tensor of it "
+            "(ToTensor in after_item, for example), or raise SkipItemException to leave it out"
+        ) from error
 
 
 def fa_convert(sample: Any) -> Any:
@@ -84,6 +93,14 @@ def _stack(samples: Sequence[Tensor], first: Tensor) -> Tensor:
             "items one shape (item_tfms=Resize(...), for example) or pad them in before_batch"
         ) from error
     return dress(batch, first) if isinstance(first, TensorBase) else batch
+
+
+def _same_keys(samples: Sequence[Any], first: Mapping[Any, Any]) -> None:
+    for i, sample in enumerate(samples):
+        if sample.keys() != first.keys():
+            raise DataError(
+                f"cannot make a batch: item {i} has the keys {list(sample)}, item 0 {list(first)}"
+            )
 
 
 def _same_length(samples: Sequence[Any], length: int) -> None:

@@ -1,11 +1,14 @@
 """`TfmdLists` and `Datasets`: items, the transforms that make samples of them, and their splits."""
 
+import operator
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
+import numpy as np
+
 from layerwise.core.data.filtered import FilteredBase, SplitLists
-from layerwise.core.errors import DataError, nearest
+from layerwise.core.errors import DataError, SkipItemException, nearest
 from layerwise.core.items import L
 from layerwise.core.transforms.pipeline import Pipeline, describe
 from layerwise.core.transforms.transform import Transform
@@ -73,10 +76,17 @@ class TfmdLists(FilteredBase):
         source = self.subset(0) if self.splits is not None and len(self._split(0)) else self
         if not len(source):
             return []
-        x, types = source._item(0), []
+        for i in range(len(source)):
+            with suppress(SkipItemException):
+                return self._trace_item(source._item(i))
+        return []
+
+    def _trace_item(self, x: Any) -> list[Any]:
+        types = []
         for step in self.tfms:
             types.append((type(x), *_input_types(step)))
-            x = step(x, split_idx=self.split_idx)
+            # One step as a pipeline of its own, so that a failure names it.
+            x = Pipeline([step], split_idx=self.split_idx)(x)
         return [*types, (type(x),)]
 
     def _item(self, i: int) -> Any:
@@ -84,14 +94,9 @@ class TfmdLists(FilteredBase):
 
     def __getitem__(self, index: Any) -> Any:
         """The sample at `index`; a list of samples for a list, mask or slice of indices."""
-        if isinstance(index, int) or (hasattr(index, "__index__") and not isinstance(index, bool)):
-            return self.tfms(self._item(int(index)))
-        if isinstance(index, slice):
-            index = range(len(self))[index]
-        chosen = list(index)
-        if len(chosen) == len(self) and all(isinstance(c, bool) for c in chosen):
-            chosen = [i for i, keep in enumerate(chosen) if keep]
-        return L([self.tfms(self._item(int(i))) for i in chosen])
+        if _is_position(index):
+            return self.tfms(self._item(operator.index(index)))
+        return L([self.tfms(self._item(i)) for i in _positions(index, len(self))])
 
     def __len__(self) -> int:
         return len(self.items)
@@ -102,7 +107,13 @@ class TfmdLists(FilteredBase):
     def _take(self, positions: Sequence[int]) -> Any:
         if hasattr(self.items, "iloc"):
             return self.items.iloc[list(positions)]
-        return L([self.items[i] for i in positions])
+        try:
+            return L([self.items[i] for i in positions])
+        except IndexError as error:
+            raise DataError(
+                f"a split goes from position {min(positions)} to {max(positions)}, but there are "
+                f"{len(self.items)} items"
+            ) from error
 
     def subset(self, i: int) -> "TfmdLists":
         """The items of split `i`, through the same transforms."""
@@ -116,7 +127,7 @@ class TfmdLists(FilteredBase):
 
     def new_empty(self) -> "TfmdLists":
         """The same transforms over no items."""
-        return self._new(self.items[:0], split_idx=self.split_idx)
+        return self._new(self._take([]), split_idx=self.split_idx)
 
     def overlapping_splits(self) -> bool:
         """Whether an item is in more than one split."""
@@ -231,7 +242,7 @@ class Datasets(FilteredBase):
     def __getitem__(self, index: Any) -> Any:
         """The sample at `index`; a list of samples for several indices."""
         members = [tl[index] for tl in self.tls]
-        if isinstance(index, int) or hasattr(index, "__index__"):
+        if _is_position(index):
             return tuple(members)
         return L(list(zip(*members, strict=True)))
 
@@ -338,6 +349,21 @@ def test_set(
 
 # Tests are collected by name; this is a function for users.
 test_set.__test__ = False  # type: ignore[attr-defined]
+
+
+def _is_position(index: Any) -> bool:
+    """Whether `index` is one number; arrays and tensors are, where they have no dimension."""
+    return hasattr(index, "__index__") and getattr(index, "ndim", 0) == 0
+
+
+def _positions(index: Any, size: int) -> list[int]:
+    """What a slice, a mask or a list of indices selects from `size` items."""
+    if isinstance(index, slice):
+        return list(range(size))[index]
+    chosen = index.tolist() if hasattr(index, "tolist") else list(index)
+    if len(chosen) == size and all(isinstance(c, bool | np.bool_) for c in chosen):
+        return [i for i, keep in enumerate(chosen) if keep]
+    return [operator.index(i) for i in chosen]
 
 
 def _input_types(step: Transform) -> list[type]:

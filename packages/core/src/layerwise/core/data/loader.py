@@ -5,14 +5,19 @@ in this process or by the workers of `torch.utils.data`; what a job makes depend
 seed, epoch, number, index) alone, so neither workers nor prefetching change the data.
 """
 
+import multiprocessing
+import operator
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
-from itertools import chain, islice
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain, count, islice, repeat
+from pickle import PicklingError
 from typing import Any, Self
 
 import torch
 import torch.utils.data as torch_data
+from torch.utils.data._utils import worker
 
 from layerwise.core.data.collate import fa_collate, fa_convert
 from layerwise.core.errors import DataError, SkipItemException, refuse_unknown
@@ -29,7 +34,7 @@ _ORDER, _GLOBAL, _ITEM, _BATCH = range(4)
 _BATCHES_PER_WORKER = 4
 
 Key = tuple[int, int]
-Job = tuple[Key, int, Sequence[Any]]
+Job = tuple[Key, int, Sequence[Any], Sequence[int] | None]
 
 
 class DataLoader:
@@ -39,14 +44,15 @@ class DataLoader:
     `shuffle_fn`, ...) and replaces it on this loader; subclasses override the same methods.
 
     Args:
-        dataset: with `__getitem__` and `__len__`, or only iterable (a stream).
+        dataset: with `__getitem__` and `__len__`, or only iterable (a stream, which each worker
+            reads whole and makes its share of the batches of).
         bs: samples per batch; None when each sample is a batch already.
         shuffle: a new order each epoch.
         drop_last: leave out a last batch that is not full.
         n: use only the first `n` samples.
         indexed: whether samples are fetched by index; found out from the data set when None.
         num_workers: processes that make batches; None: one per core where there is enough to do.
-        pin_memory: copy batches to page-locked memory, which speeds up transfers to a GPU.
+        pin_memory: workers' batches go to page-locked memory, for faster transfers to a GPU.
         timeout: seconds to wait for a worker; 0 waits for ever.
         device: where batches go; stays where it was made when None.
         persistent_workers: keep workers from one epoch to the next.
@@ -160,12 +166,19 @@ class DataLoader:
                 f"this loader has no batch: {self.n} samples, bs={self.bs}, "
                 f"drop_last={self.drop_last}"
             )
+        pinned = self._key
         self.randomize()
         key = self._take_key()
+        self._key = pinned  # an epoch that set_epoch asked for is still to come
         self.before_iter()
         for made in self._local(key):
             return self._finish(made, key, 0)
-        raise ValueError("this loader gave no batch; its stream is empty")
+        raise ValueError("this loader gave no batch; its stream is empty or all items were skipped")
+
+    def peek(self) -> Any:
+        """`one_batch` for whoever only wants to know what batches are like: draws no seed."""
+        with isolated(0):
+            return self.one_batch()
 
     def _take_key(self) -> Key:
         key, self._key = self._key, None
@@ -186,15 +199,25 @@ class DataLoader:
             for job in self._jobs(key):
                 yield from self._do(job, restore=True)
         else:
-            yield from self._stream(key)
+            yield from chain.from_iterable(self._stream(key))
 
     def _by_workers(self, key: Key) -> Iterator[Any]:
-        loader = self._torch_loader(key)
-        for result in loader:
+        for result in self._started(self._torch_loader(key)):
             for made in result:
                 if isinstance(made, _Failure):
                     made.raise_again()
                 yield made
+
+    def _started(self, loader: "torch_data.DataLoader[Any]") -> Iterator[list[Any]]:
+        try:
+            return iter(loader)
+        except (AttributeError, TypeError, PicklingError) as error:
+            error.add_note(
+                "while this loader was sent to its worker processes, which are started by "
+                f"{multiprocessing.get_start_method()!r} here: functions and classes have to stand "
+                "at the top level of a module for that (no lambda); or pass num_workers=0"
+            )
+            raise
 
     def _torch_loader(self, key: Key) -> "torch_data.DataLoader[Any]":
         """The stock loader whose workers do our jobs; kept when workers persist."""
@@ -226,50 +249,49 @@ class DataLoader:
         """The epoch as jobs: (key, number of the batch, indices of its samples)."""
         with keyed(*key, _ORDER):
             indices = list(self.sample())
+        draws = _draws(indices)
         size = self.bs or 1
         for number, start in enumerate(range(0, len(indices), size)):
             chunk = indices[start : start + size]
             if len(chunk) == size or not self.drop_last:
-                yield key, number, chunk
+                yield key, number, chunk, draws[start : start + size] if draws else None
 
     def _do(self, job: Job, *, restore: bool) -> list[Any]:
         """The batches of one job; none when all of its items were skipped."""
-        key, number, indices = job
+        key, number, indices, draws = job
         seed = mix_key(*key, number, _GLOBAL)
-        # The generator is closed here: an error's traceback would keep its key in force.
-        samples = self._with_key(indices, key)
-        with isolated(seed, restore=restore), keyed(seed), closing(samples):
-            return list(self.create_batches(samples))
+        try:
+            with isolated(seed, restore=restore), keyed(seed) as current:
+                # An index that is no number is known by its place in the epoch.
+                places = range(number * (self.bs or 1), (number + 1) * (self.bs or 1))
+                numbers = map(_number, indices, places)
+                keys = ((*key, *n, _ITEM) for n in zip(numbers, draws or repeat(0)))
+                return list(self.create_batches(_with_keys(indices, keys, current, seed)))
+        except Exception as error:
+            error.add_note(f"while batch {number} was made, of the items {indices}")
+            raise
 
-    def _with_key(self, indices: Iterable[Any], key: Key) -> Generator[Any, None, None]:
-        for index in indices:
-            with keyed(*key, index if isinstance(index, int) else 0, _ITEM):
-                yield index
-
-    def _stream(self, key: Key, part: int = 0, parts: int = 1) -> Iterator[Any]:
-        """The batches `part`, `part + parts`, ... of a stream, as (skipped in other parts)."""
-        source = iter(self.dataset) if self.dataset is not None else _nothing()
-        samples = islice(source, self.n)
+    def _stream(self, key: Key, part: int = 0, parts: int = 1) -> Iterator[list[Any]]:
+        """The results of the jobs `part`, `part + parts`, ... of a stream, which is read whole."""
+        restore = parts == 1
+        with isolated(mix_key(*key, _ORDER), restore=restore), _unshared():
+            samples = islice(
+                iter(self.dataset) if self.dataset is not None else repeat(None), self.n
+            )
         size = self.bs or 1
-        for number in range(10**18):
-            chunk = list(islice(samples, size))
-            if not chunk or (len(chunk) < size and self.drop_last):
-                return
-            if number % parts == part:
+        for number in count():
+            seed = mix_key(*key, number, _GLOBAL)
+            start = number * size
+            with isolated(seed, restore=restore), keyed(seed) as current:
+                chunk = _read(samples, size, start)
+                if not chunk or (len(chunk) < size and self.drop_last):
+                    return
+                if number % parts != part:
+                    continue
                 # Items of a stream have no index; their place in it is their key.
-                counted = enumerate(chunk, number * size)
-                seed = mix_key(*key, number, _GLOBAL)
-                keyed_samples = self._stream_with_key(counted, key)
-                with isolated(seed, restore=parts == 1), keyed(seed), closing(keyed_samples):
-                    batches = list(self.create_batches(keyed_samples))
-                yield from batches
-
-    def _stream_with_key(
-        self, counted: Iterable[tuple[int, Any]], key: Key
-    ) -> Generator[Any, None, None]:
-        for index, sample in counted:
-            with keyed(*key, index, _ITEM):
-                yield sample
+                keys = ((*key, start + i, 0, _ITEM) for i in range(len(chunk)))
+                done = list(self.create_batches(_with_keys(chunk, keys, current, seed)))
+            yield done
 
     # -- steps that can be replaced --------------------------------------------------------
 
@@ -334,7 +356,9 @@ class DataLoader:
             except SkipItemException:
                 continue
             except Exception as error:
-                raise self._item_error(s, error) from (error.__cause__ or error)
+                # A pipeline has wrapped the exception once; that one is what happened.
+                wrapped = error.__cause__ if isinstance(error, DataError) else None
+                raise self._item_error(s, error) from (wrapped or error)
 
     def _item_error(self, s: Any, error: Exception) -> DataError:
         source = None
@@ -425,8 +449,7 @@ class _Stream(torch_data.IterableDataset[Any]):
         info = torch_data.get_worker_info()
         part, parts = (info.id, info.num_workers) if info else (0, 1)
         try:
-            for batch in self.loader._stream(self.key, part, parts):
-                yield [batch]
+            yield from self.loader._stream(self.key, part, parts)
         except Exception as error:  # sent to the main process, which raises it
             yield [_Failure(error)]
 
@@ -485,8 +508,64 @@ def _length(dataset: Any, n: int | None, indexed: bool) -> int | None:
     return n if size is None else size if n is None else min(n, size)
 
 
-def _nothing() -> Iterator[None]:
-    return chain.from_iterable([None] for _ in iter(int, 1))
+def _number(index: Any, place: int) -> int:
+    try:
+        return operator.index(index)
+    except TypeError:
+        return place
+
+
+def _draws(indices: list[Any]) -> list[int] | None:
+    """For each index how often it came before, so that no two draws are equal; None if never."""
+    try:
+        if len(set(indices)) == len(indices):
+            return None
+    except TypeError:  # indices that cannot be counted: their place is their number
+        return None
+    seen: Counter[Any] = Counter()
+    draws = []
+    for index in indices:
+        draws.append(seen[index])
+        seen[index] += 1
+    return draws
+
+
+def _with_keys(
+    samples: Iterable[Any], keys: Iterable[tuple[int, ...]], current: keyed, seed: int
+) -> Iterator[Any]:
+    """`samples`, each with its key in force until the next is asked for, then that of the batch."""
+    for sample, key in zip(samples, keys):  # noqa: B905 - keys may go on for ever
+        current.renew(*key)
+        yield sample
+    current.renew(seed)
+
+
+def _read(samples: Iterator[Any], size: int, start: int) -> list[Any]:
+    chunk = []
+    try:
+        with _unshared():
+            for sample in islice(samples, size):
+                chunk.append(sample)  # noqa: PERF402 - how many there were is told in the error
+    except Exception as error:
+        raise DataError(
+            f"reading item {start + len(chunk)} of the stream failed: {type(error).__name__}: {error}"
+        ) from error
+    return chunk
+
+
+@contextmanager
+def _unshared() -> Iterator[None]:
+    """Within a worker, hide that it is one from a stream that is read.
+
+    Streams for torch ask `get_worker_info` and give each worker another part. Here each worker
+    reads the stream whole and makes its share of the batches, so that order and data do not depend
+    on how many workers there are; a part of a part would lose data without a word.
+    """
+    info, worker._worker_info = worker._worker_info, None
+    try:
+        yield
+    finally:
+        worker._worker_info = info
 
 
 def _options(cls: type) -> list[str]:

@@ -12,6 +12,7 @@ from layerwise.core.display.generic import show_batch, show_results
 from layerwise.core.errors import nearest
 from layerwise.core.items import L
 from layerwise.core.nested import batch_to_samples, to_cpu, to_device
+from layerwise.core.random import isolated
 from layerwise.core.tensors import TensorBase
 from layerwise.core.transforms.pipeline import Pipeline
 
@@ -60,8 +61,10 @@ class TfmdDL(DataLoader):
         self._types: Any = None
         self._set_split()
         if do_setup:
-            for name in _PIPELINES:
-                getattr(self, name).setup(self)
+            # What is measured on a batch must not move the seeds of what comes later.
+            with isolated(0):
+                for name in _PIPELINES:
+                    getattr(self, name).setup(self)
 
     def _set_split(self) -> None:
         split_idx = getattr(self.dataset, "split_idx", None)
@@ -84,7 +87,7 @@ class TfmdDL(DataLoader):
         if self._n_inp is None:
             told = getattr(self.dataset, "n_inp", None)
             if told is None:
-                batch = self.one_batch()
+                batch = self.peek()
                 told = max(1, len(batch) - 1) if isinstance(batch, tuple | list) else 1
             self._n_inp = told
         return self._n_inp
@@ -93,7 +96,7 @@ class TfmdDL(DataLoader):
     def types(self) -> Any:
         """The types of the members of a batch, in its structure."""
         if self._types is None:
-            self.one_batch()
+            self.peek()
         return self._types
 
     def settings(self) -> dict[str, Any]:

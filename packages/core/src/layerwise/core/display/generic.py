@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from layerwise.core.arrays import ArrayImageBase
 from layerwise.core.dispatch import Dispatch
 from layerwise.core.display.table import Table, display_table, get_empty_df
 from layerwise.core.display.titled import ShowTitle, show_title
@@ -60,7 +59,7 @@ def _cell(x: Any) -> Any:
     if not isinstance(x, Tensor | np.ndarray):
         return x
     size = x.numel() if isinstance(x, Tensor) else x.size
-    if isinstance(x, ArrayImageBase) or size > _MOST_VALUES:
+    if hasattr(x, "show") or size > _MOST_VALUES:
         return f"{type(x).__name__} {tuple(x.shape)} {str(x.dtype).removeprefix('torch.')}"
     return x.tolist()
 

@@ -1,5 +1,6 @@
 """The loop, and only the loop. `train/events.py` draws it."""
 
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -51,6 +52,10 @@ def fit(learn: TrainState, n_epoch: int, start_epoch: int = 0) -> None:
 
     try:
         run_phase(learn, FIT, _epochs)
+    except torch.OutOfMemoryError as error:
+        # An interactive session keeps the last error, its frames, and all that was in them.
+        traceback.clear_frames(error.__traceback__)
+        raise
     finally:
         forget_batch(learn)
         learn.opt.zero_grad()  # what a cancelled step or an error left would be in the next fit

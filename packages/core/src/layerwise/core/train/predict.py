@@ -33,6 +33,7 @@ class GatherPredsCallback(Callback):
     """
 
     order: ClassVar[float] = 70
+    run_train = False
 
     def __init__(
         self,

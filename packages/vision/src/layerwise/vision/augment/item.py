@@ -316,7 +316,7 @@ class RandomResizedCrop(_BoxTransform):
         width, height = original
         # Whole pixels, so that the fast path of `resize_region` is open.
         across, down = (
-            round(side * extra / (target + extra) / 2)
+            min(round(side * extra / (target + extra) / 2), (side - 1) // 2)
             for side, target in zip(original, self.size, strict=True)
         )
         return across, down, width - across, height - down

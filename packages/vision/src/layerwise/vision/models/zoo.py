@@ -31,6 +31,7 @@ Weights = str | Path | Mapping[str, Tensor] | Any | None
 torchvision's enumeration, a `.safetensors` or `.pth` file, or a state dict. None for none."""
 
 _FIRST_WEIGHTS = "IMAGENET1K_V1"
+_FILES = (".safetensors", ".pth", ".pt", ".bin")
 
 
 def torchvision_models_module() -> ModuleType:
@@ -158,19 +159,36 @@ def load_pretrained(
         ValueError: when the weights do not fit the model, or have an unknown name.
     """
     state = _state(weights, name, progress)
+    differences = _differences(model.state_dict(), state)
+    if differences:
+        source = "the state dict" if isinstance(weights, Mapping) else repr(str(weights))
+        raise ValueError(f"{source} does not fit {name}: {differences}")
     floats = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    try:
-        model.load_state_dict(floats)
-    except RuntimeError as error:
-        source = "the state dict" if isinstance(weights, Mapping) else repr(weights)
-        raise ValueError(f"{source} does not fit {name}: {error}") from error
+    model.load_state_dict(floats)
     return model
+
+
+def _differences(own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """What keeps `given` from being loaded, the first three names of each kind."""
+    shapes = [k for k in own if k in given and own[k].shape != given[k].shape]
+    kinds = {
+        "missing are": [k for k in own if k not in given],
+        "unknown are": [k for k in given if k not in own],
+        "of other shapes are": [
+            f"{k} {tuple(given[k].shape)} instead of {tuple(own[k].shape)}" for k in shapes
+        ],
+    }
+    return "; ".join(
+        f"{what} {', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
+        for what, names in kinds.items()
+        if names
+    )
 
 
 def _state(weights: Any, name: str, progress: bool) -> Mapping[str, Tensor]:
     if isinstance(weights, Mapping):
         return weights
-    if isinstance(weights, Path) or (isinstance(weights, str) and Path(weights).suffix):
+    if isinstance(weights, Path) or str(weights).endswith(_FILES):
         return _from_file(Path(weights))
     return _from_torchvision(_member(weights, name), name, progress)
 

@@ -1,0 +1,131 @@
+"""What is drawn for a batch: pictures, titles, and errors in red."""
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from layerwise.core.data.block import CategoryBlock, DataBlock
+from layerwise.core.data.readers import parent_label
+from layerwise.core.data.source import get_image_files
+from layerwise.core.display.generic import plot_top_losses, show_batch, show_results
+from layerwise.core.tensors import TensorCategory, TensorImage, TensorMask, TensorMultiCategory
+from layerwise.core.transforms.category import Category, MultiCategory
+from layerwise.vision.augment.item import Resize
+from layerwise.vision.blocks import ImageBlock, MaskBlock
+from layerwise.vision.types import PILMask
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+def pictures(count):
+    return TensorImage(torch.rand(count, 3, 8, 8))
+
+
+def titles(axes):
+    return [(ax.get_title(), ax.title.get_color()) for ax in axes]
+
+
+def samples(labels):
+    return [(x, Category(label)) for x, label in zip(pictures(len(labels)), labels, strict=True)]
+
+
+def test_a_batch_is_a_grid_with_labels_as_titles():
+    axes = show_batch(pictures(3), TensorCategory([0, 1, 0]), samples(["cat", "dog", "cat"]))
+    assert titles(axes) == [("cat", "black"), ("dog", "black"), ("cat", "black")]
+    assert all(len(ax.images) == 1 for ax in axes)
+
+
+def test_the_number_and_the_grid_can_be_chosen():
+    axes = show_batch(
+        pictures(3), TensorCategory([0, 1, 0]), samples(["a", "b", "c"]), max_n=2, nrows=2, ncols=1
+    )
+    assert len(axes) == 2
+    assert axes[0].get_subplotspec().get_gridspec().get_geometry() == (2, 1)
+
+
+def test_axes_may_be_given():
+    _, ax = plt.subplots()
+    assert show_batch(pictures(1), TensorCategory([0]), samples(["cat"]), ctxs=[ax]) == [ax]
+
+
+def test_a_mask_lies_over_its_picture():
+    mask = TensorMask(torch.zeros(8, 8, dtype=torch.long))
+    axes = show_batch(pictures(1), mask[None], [(pictures(1)[0], mask)])
+    assert len(axes) == 1
+    assert [image.get_alpha() for image in axes[0].images] == [None, 0.5]
+
+
+def test_two_pictures_stand_side_by_side():
+    axes = show_batch(pictures(2), pictures(2), [(pictures(1)[0], pictures(1)[0])] * 2)
+    assert [len(ax.images) for ax in axes] == [1, 1, 1, 1]
+
+
+def test_errors_are_red_and_hits_green():
+    outs = [(Category("cat"),), (Category("cat"),)]
+    axes = show_results(pictures(2), TensorCategory([0, 1]), samples(["cat", "dog"]), outs)
+    assert titles(axes) == [("cat\ncat", "green"), ("dog\ncat", "red")]
+
+
+def test_several_labels_are_compared_as_a_whole():
+    sample = [(pictures(1)[0], MultiCategory(["a", "b"]))]
+    target = TensorMultiCategory([[1, 1]])
+    right = show_results(pictures(1), target, sample, [(MultiCategory(["a", "b"]),)])
+    wrong = show_results(pictures(1), target, sample, [(MultiCategory(["a"]),)])
+    assert titles(right) == [("a;b\na;b", "green")]
+    assert titles(wrong) == [("a;b\na", "red")]
+
+
+def test_predicted_masks_stand_beside_the_true_ones():
+    mask = TensorMask(torch.zeros(8, 8, dtype=torch.long))
+    axes = show_results(pictures(2), mask[None], [(pictures(1)[0], mask)] * 2, [(mask,)] * 2)
+    assert [len(ax.images) for ax in axes] == [2, 2, 2, 2]
+
+
+def test_top_losses_tell_prediction_target_loss_and_probability():
+    axes = plot_top_losses(
+        pictures(2),
+        TensorCategory([0, 1]),
+        samples(["cat", "dog"]),
+        [(Category("cat"),), (Category("cat"),)],
+        torch.tensor([[0.9, 0.1], [0.75, 0.25]]),
+        torch.tensor([0.1, 1.386]),
+    )
+    assert titles(axes) == [
+        ("cat/cat / 0.10 / 0.90", "green"),
+        ("cat/dog / 1.39 / 0.75", "red"),
+    ]
+
+
+def test_loaders_show_names_of_classes(pets):
+    block = DataBlock(
+        (ImageBlock, CategoryBlock),
+        get_items=get_image_files,
+        get_y=parent_label,
+        item_tfms=Resize(32),
+    )
+    dls = block.dataloaders(pets, bs=4, num_workers=0, device="cpu")
+    axes = dls.show_batch(max_n=4)
+    assert {ax.get_title() for ax in axes} <= {"cat", "dog"}
+
+
+def test_masks_know_their_codes_when_shown(pets):
+    block = DataBlock(
+        (ImageBlock, MaskBlock(codes=["sky", "road"])),
+        get_items=get_image_files,
+        get_y=_empty_mask,
+        item_tfms=Resize(32),
+    )
+    dls = block.dataloaders(pets, bs=2, num_workers=0, device="cpu")
+    x, y = dls.one_batch()
+    assert (x.shape[2:], y.shape, y.dtype) == ((32, 32), (2, 32, 32), torch.int64)
+    assert dls.train.decode_batch((x, y))[0][1].codes == ["sky", "road"]
+
+
+def _empty_mask(path):
+    import numpy as np
+
+    return PILMask.create(np.zeros((48, 60), np.uint8))
