@@ -1,9 +1,9 @@
 """Time of an optimizer step beside its torch twin: shapes of a ResNet-50, and a tiny model.
 
 Run `python benchmarks/optimizer_step.py`; it prints a markdown table. Runs of both sides alternate,
-so that a busy machine slows both. The twin is the fastest of torch's forms: fused, foreach or a
-loop. `ratio` is of the medians; `quiet` is of the shortest times, which other programs on the
-machine disturb least.
+so that a busy machine slows both; on a very busy one, use `--threads 1`. The twin is the fastest of
+torch's forms: fused, foreach or a loop. `ratio` is of the medians; `quiet` is of the shortest
+times, which other programs on the machine disturb least.
 """
 
 import argparse
@@ -134,10 +134,12 @@ def make_params(shapes: Iterator[tuple[int, ...]]) -> list[Tensor]:
 
 def seconds(step: Callable[[], Any], repeats: int) -> float:
     """Seconds of one step, over `repeats` in a row."""
-    start = time.perf_counter()
+    # With one thread the time of the processor counts, which other programs hardly touch.
+    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
     for _ in range(repeats):
         step()
-    return (time.perf_counter() - start) / repeats
+    return (clock() - start) / repeats
 
 
 def compare(
@@ -161,7 +163,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="alternating runs of each side")
     parser.add_argument("--only", default="", help="part of the name of the rows to run")
     parser.add_argument("--tiny", action="store_true", help="only the tiny model")
+    parser.add_argument("--threads", type=int, default=0, help="1 measures processor time")
     options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
     print(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, {options.rounds} rounds\n"
     )

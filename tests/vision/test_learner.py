@@ -130,7 +130,7 @@ def test_settings_of_the_head_arrive(dls):
     assert [(m.in_features, m.out_features) for m in linear] == [(8, 7), (7, 5)]
     head = nn.Sequential(nn.Flatten(), nn.LazyLinear(2))
     with pytest.raises(TypeError, match="n_outt"):
-        vision_learner(dls, small, n_outt=3)
+        vision_learner(dls, small, n_outt=3)  # type: ignore[call-arg]  # that is the test
     assert (
         vision_learner(dls, small, pretrained=False, custom_head=head, init=None).model[1] is head
     )

@@ -1,5 +1,7 @@
 """Boxes at sizes, and what is painted beyond the edge."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -61,7 +63,7 @@ def test_a_box_at_its_own_size_is_a_crop():
 def test_padding_equals_that_of_numpy(left, upper, width, height, mode):
     image = picture(12, 9)
     found = np.asarray(padded_crop(image, (left, upper), (width, height), mode))
-    name = {"zeros": "constant", "border": "edge", "reflection": "reflect"}[mode]
+    name: Any = {"zeros": "constant", "border": "edge", "reflection": "reflect"}[mode]
     far = np.pad(np.asarray(image), ((160, 160), (160, 160), (0, 0)), mode=name)
     assert np.array_equal(
         found, far[160 + upper : 160 + upper + height, 160 + left : 160 + left + width]

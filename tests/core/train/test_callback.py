@@ -147,7 +147,7 @@ def test_any_demands_without_a_circle_are_met(data):
 
 
 def test_reading_goes_through_to_the_learner(make_learner):
-    seen = {}
+    seen: dict[str, bool] = {}
 
     class Look(Callback):
         def after_loss(self):

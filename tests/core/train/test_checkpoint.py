@@ -3,6 +3,7 @@ import json
 import os
 import pickletools
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from layerwise.core.optim.wrap import OptimWrapper
 from layerwise.core.train import checkpoint
 from layerwise.core.train.checkpoint import ModelFileError, load_model, load_weights, save_model
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Any] = {
     "SGD": partial(SGD, mom=0.9),
     "Adam": Adam,
     "RAdam": RAdam,

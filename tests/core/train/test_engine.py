@@ -135,6 +135,7 @@ def test_a_plain_loop_uses_loaders_losses_and_metrics_without_a_learner(samples)
     error = (model(inputs) - targets).detach()
     torch.testing.assert_close(distance.value, error.abs().mean().item())
     torch.testing.assert_close(average.value, error.square().mean().item())
+    assert average.value is not None
     assert average.value < 0.01
 
 
@@ -477,7 +478,7 @@ def test_gradients_do_not_leak_into_the_next_fit(make_learner):
 )
 def test_after_an_error_nothing_of_the_batch_stays(make_learner, event):
     learn = make_learner(net())
-    alive = []
+    alive: list[weakref.ref] = []
 
     class Watch(Callback):
         order = -20
@@ -520,15 +521,14 @@ def test_an_error_leaves_only_model_and_optimizer_in_memory(make_learner):
     def fail():
         raise RuntimeError("out of memory")
 
-    with learn.added_cbs(Callback(after_loss=fail)):
-        with suppress(RuntimeError):
-            learn.fit(1)
+    with learn.added_cbs(Callback(after_loss=fail)), suppress(RuntimeError):
+        learn.fit(1)
     assert large() - before == set()
 
 
 def test_running_out_of_memory_frees_it_even_while_the_error_is_kept(make_learner):
     """As interactive sessions keep it, with all the frames it went through."""
-    alive = []
+    alive: list[weakref.ref] = []
 
     class Model(nn.Linear):
         def forward(self, x):

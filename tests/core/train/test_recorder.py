@@ -26,7 +26,7 @@ def rows(make_learner):
 
     def make(**settings):
         learn = make_learner(**settings)
-        found = []
+        found: list[list] = []
         learn.logger = found.append
         return learn, found
 

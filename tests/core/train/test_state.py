@@ -29,7 +29,7 @@ def test_what_a_learner_has_during_a_batch_is_listed(make_learner):
 
 
 def test_all_that_is_listed_is_there_in_a_batch_of_training(make_learner):
-    missing = []
+    missing: list[str] = []
 
     class Look(Callback):
         order = 100

@@ -12,7 +12,13 @@ from sklearn.preprocessing import StandardScaler
 from layerwise.core.data.dataset import TfmdLists
 from layerwise.core.data.loaders import TfmdDL
 from layerwise.core.display.titled import TitledFloat, TitledTuple
-from layerwise.core.tensors import TensorBase, TensorCategory, TensorImage, TensorImageBW, TensorMask
+from layerwise.core.tensors import (
+    TensorBase,
+    TensorCategory,
+    TensorImage,
+    TensorImageBW,
+    TensorMask,
+)
 from layerwise.core.transforms.numeric import (
     IntToFloatTensor,
     Normalize,
@@ -95,8 +101,11 @@ def test_to_tensor_leaves_what_no_domain_has_registered():
 
 
 @settings(deadline=None)
-@given(pixels, st.lists(st.floats(-1, 1), min_size=3, max_size=3),
-       st.lists(st.floats(0.1, 3), min_size=3, max_size=3))
+@given(
+    pixels,
+    st.lists(st.floats(-1, 1), min_size=3, max_size=3),
+    st.lists(st.floats(0.1, 3), min_size=3, max_size=3),
+)
 def test_decode_undoes_normalising(x, mean, std):
     norm = Normalize.from_stats(mean, std)
     image = TensorImage(x)
@@ -147,7 +156,9 @@ def test_the_precision_of_the_batch_is_kept(dtype):
 
 
 def test_whole_numbers_are_normalised_as_floats():
-    made = Normalize.from_stats([0.5], [0.25])(TensorImage(torch.ones(1, 1, 2, 2, dtype=torch.uint8)))
+    made = Normalize.from_stats([0.5], [0.25])(
+        TensorImage(torch.ones(1, 1, 2, 2, dtype=torch.uint8))
+    )
     assert made.unique().item() == 2
 
 
@@ -159,7 +170,7 @@ def test_masks_and_labels_are_left_alone():
 def test_one_statistic_alone_is_refused_and_none_is_explained():
     with pytest.raises(ValueError, match="mean and std together"):
         Normalize(mean=[0.5])
-    with pytest.raises(ValueError, match="no statistics yet; use Normalize.from_stats"):
+    with pytest.raises(ValueError, match=r"no statistics yet; use Normalize.from_stats"):
         Normalize()(TensorImage(torch.zeros(1, 1, 2, 2)))
 
 

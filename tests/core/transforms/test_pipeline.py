@@ -40,7 +40,8 @@ class Times(Transform):
 
 
 steps = st.lists(
-    st.builds(Add, st.integers(-9, 9), st.sampled_from([0, 1, 7])) | st.builds(Times, st.integers(1, 9)),
+    st.builds(Add, st.integers(-9, 9), st.sampled_from([0, 1, 7]))
+    | st.builds(Times, st.integers(1, 9)),
     max_size=5,
 )
 
@@ -138,8 +139,8 @@ def test_steps_can_be_added_set_up_and_sorted():
 def test_attributes_come_from_the_last_step_that_has_them():
     pipe = Pipeline([Add(1), Times(7)])
     assert pipe.by == 7
-    with pytest.raises(AttributeError, match="no transform of this pipeline has 'bye'.*'by'"):
-        pipe.bye  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no transform of this pipeline has 'bye'.*'by'"):
+        pipe.bye
 
 
 # -- errors ---------------------------------------------------------------------------------
@@ -162,7 +163,9 @@ def test_an_error_of_decoding_names_step_and_input():
         def decodes(self, x: TensorImage):
             raise RuntimeError("no way back")
 
-    with pytest.raises(DataError, match=r"decoding with OneWay failed on TensorImage \(2,\) float32"):
+    with pytest.raises(
+        DataError, match=r"decoding with OneWay failed on TensorImage \(2,\) float32"
+    ):
         Pipeline(OneWay).decode(TensorImage(torch.zeros(2)))
 
 

@@ -152,15 +152,17 @@ def test_the_class_as_decorator_adds_methods_to_every_part():
             super().__init__()
             self.seen = None
 
-    @Base
+    decorator: Any = Base
+
+    @decorator
     def encodes(self, x: TensorMask):
         return x + 1
 
-    @Base
+    @decorator
     def decodes(self, x: TensorMask):
         return x - 1
 
-    @Base
+    @decorator
     def setups(self, items: list):
         self.seen = len(items)
 
@@ -183,8 +185,17 @@ def test_a_function_of_another_name_is_an_encoder():
 # -- splits ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("own", "now", "acts"), [(0, 0, True), (0, 1, False), (0, None, False),
-                                                  (1, 1, True), (None, 0, True), (None, None, True)])
+@pytest.mark.parametrize(
+    ("own", "now", "acts"),
+    [
+        (0, 0, True),
+        (0, 1, False),
+        (0, None, False),
+        (1, 1, True),
+        (None, 0, True),
+        (None, None, True),
+    ],
+)
 def test_a_transform_acts_on_its_split_alone(own, now, acts):
     step = Transform(lambda x: x + 1, lambda x: x - 1, split_idx=own)
     assert step(1, split_idx=now) == (2 if acts else 1)
@@ -223,11 +234,11 @@ def test_a_type_that_was_lost_is_put_back(kind):
 def test_a_return_annotation_makes_that_type_of_others():
     class ToMask(Transform):
         def encodes(self, x: TensorImage) -> TensorMask:
-            return x.as_plain()
+            return x.as_plain()  # type: ignore[return-value]  # what the annotation is for
 
     class ToImage(Transform):
         def encodes(self, x: Tensor) -> TensorImage:
-            return x
+            return x  # type: ignore[return-value]  # what the annotation is for
 
     assert type(ToMask()(TensorImageBW(torch.zeros(1)))) is TensorMask
     assert type(ToImage()(torch.zeros(1))) is TensorImage
@@ -238,7 +249,7 @@ def test_a_return_annotation_makes_that_type_of_others():
 def test_none_as_annotation_leaves_the_result_alone():
     class Bare(Transform):
         def encodes(self, x: TensorImage) -> None:
-            return x.as_plain()
+            return x.as_plain()  # type: ignore[return-value]  # what the annotation is for
 
     assert type(Bare()(TensorImage(torch.zeros(1)))) is Tensor
 

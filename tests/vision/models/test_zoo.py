@@ -40,8 +40,8 @@ def test_importing_vision_imports_no_torchvision():
 
 def test_operators_are_stood_in_for_once():
     zoo.torchvision_models_module()
-    zoo._stand_in_for_operators()
-    zoo._stand_in_for_operators()
+    zoo.stand_in_for_operators()
+    zoo.stand_in_for_operators()
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
     from torchvision.ops import boxes as ops
 
@@ -53,7 +53,7 @@ def test_nms_keeps_what_comparing_all_pairs_keeps():
     for _ in range(20):
         corner, side = rng.uniform(0, 20, (12, 2)), rng.uniform(1, 15, (12, 2))
         boxes, scores = np.concatenate([corner, corner + side], 1), rng.permutation(12) / 12
-        kept = []
+        kept: list[int] = []
         for i in np.argsort(-scores):
             if all(overlap(boxes[i], boxes[j]) <= 0.4 for j in kept):
                 kept.append(int(i))

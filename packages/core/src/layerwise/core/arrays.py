@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.torch_version import TorchVersion
 
 from layerwise.core.items import L
+from layerwise.core.nested import to_plain
 from layerwise.core.types import DeviceLike, PathLike
 
 __all__ = [
@@ -388,10 +389,14 @@ def logit(x: Tensor) -> Tensor:
 
 
 def flatten_check(inp: Tensor, targ: Tensor) -> tuple[Tensor, Tensor]:
-    """Both tensors with one axis, after a check that they have as many elements.
+    """Both as (N,) plain tensors, after a check that they have as many elements.
+
+    Args:
+        inp: predictions of any shape.
+        targ: targets with as many elements.
 
     Raises:
-        ValueError: if they have not.
+        ValueError: if they do not have the same number of elements.
 
     Example:
         >>> a, b = flatten_check(torch.zeros(4, 1), torch.zeros(2, 2))
@@ -400,11 +405,11 @@ def flatten_check(inp: Tensor, targ: Tensor) -> tuple[Tensor, Tensor]:
     """
     if inp.numel() != targ.numel():
         raise ValueError(
-            f"{inp.numel()} predictions {tuple(inp.shape)} for {targ.numel()} targets "
-            f"{tuple(targ.shape)}; they are compared one by one and have to be as many. Check the "
-            "size of the model's output, or decode it with argmax first"
+            f"predictions of shape {tuple(inp.shape)} and targets of shape {tuple(targ.shape)} do "
+            "not have the same number of elements; check what the model returns, and `axis`, which "
+            "says where the classes are (axis=1 for masks, axis=-1 for (N, C))"
         )
-    return inp.reshape(-1), targ.reshape(-1)
+    return to_plain(inp).reshape(-1), to_plain(targ).reshape(-1)
 
 
 def make_cross_image(bw: bool = True) -> Tensor:

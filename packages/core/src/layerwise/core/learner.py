@@ -624,6 +624,10 @@ class Learner(TrainState):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in TrainState.__annotations__ or hasattr(type(self), name):
+            raise AttributeError(
+                f"{type(self).__name__} has no {name!r} now; train/state.py says when there is one"
+            )
         known = {n for n in (*dir(type(self)), *self.__dict__) if not n.startswith("_")}
         raise AttributeError(f"{type(self).__name__} has no {name!r}.{nearest(name, known)}")
 

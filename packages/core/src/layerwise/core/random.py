@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -79,7 +79,7 @@ class keyed:  # noqa: N801 - used as a context manager, like `suppress` or `clos
         self._parts = parts
         self._generator: torch.Generator | None = None
 
-    def __enter__(self) -> "keyed":
+    def __enter__(self) -> Self:
         self._generator = None
         self._token: Token[keyed | None] = _current.set(self)
         return self
@@ -91,11 +91,6 @@ class keyed:  # noqa: N801 - used as a context manager, like `suppress` or `clos
         traceback: TracebackType | None,
     ) -> None:
         _current.reset(self._token)
-
-    def renew(self, *parts: int) -> None:
-        """Go on with another key: as leaving and entering again, in a tenth of the time."""
-        self._parts = parts
-        self._generator = None
 
     def generator(self) -> torch.Generator:
         """The generator of this key, made at the first call."""

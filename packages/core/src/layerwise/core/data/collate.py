@@ -82,8 +82,10 @@ def collate_error(samples: Sequence[Any]) -> str:
     return "all items look alike"
 
 
-def _stack(samples: Sequence[Tensor], first: Tensor) -> Tensor:
-    plain = [s.as_plain() if isinstance(s, TensorBase) else s for s in samples]
+def _stack(samples: Sequence[Any], first: Tensor) -> Tensor:
+    plain: Any = samples
+    if isinstance(first, TensorBase):
+        plain = [s.as_plain() if isinstance(s, TensorBase) else s for s in samples]
     try:
         # torch's own: in a worker it stacks into shared memory, which saves a copy.
         batch = default_collate(plain)
@@ -92,7 +94,9 @@ def _stack(samples: Sequence[Tensor], first: Tensor) -> Tensor:
             f"cannot stack {type(first).__name__}s into a batch: {collate_error(plain)}. Give all "
             "items one shape (item_tfms=Resize(...), for example) or pad them in before_batch"
         ) from error
-    return dress(batch, first) if isinstance(first, TensorBase) else batch
+    if isinstance(first, TensorBase):
+        return dress(batch, first)
+    return batch.as_plain() if isinstance(batch, TensorBase) else batch
 
 
 def _same_keys(samples: Sequence[Any], first: Mapping[Any, Any]) -> None:
@@ -104,6 +108,8 @@ def _same_keys(samples: Sequence[Any], first: Mapping[Any, Any]) -> None:
 
 
 def _same_length(samples: Sequence[Any], length: int) -> None:
+    if set(map(len, samples)) == {length}:
+        return
     for i, sample in enumerate(samples):
         if len(sample) != length:
             raise DataError(

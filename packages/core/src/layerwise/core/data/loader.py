@@ -258,15 +258,11 @@ class DataLoader:
 
     def _do(self, job: Job, *, restore: bool) -> list[Any]:
         """The batches of one job; none when all of its items were skipped."""
-        key, number, indices, draws = job
+        key, number, indices, _ = job
         seed = mix_key(*key, number, _GLOBAL)
         try:
-            with isolated(seed, restore=restore), keyed(seed) as current:
-                # An index that is no number is known by its place in the epoch.
-                places = range(number * (self.bs or 1), (number + 1) * (self.bs or 1))
-                numbers = map(_number, indices, places)
-                keys = ((*key, *n, _ITEM) for n in zip(numbers, draws or repeat(0)))
-                return list(self.create_batches(_with_keys(indices, keys, current, seed)))
+            with isolated(seed, restore=restore), _JobKey(job, seed, self.bs or 1) as current:
+                return list(self.create_batches(current.each(indices)))
         except Exception as error:
             error.add_note(f"while batch {number} was made, of the items {indices}")
             raise
@@ -281,16 +277,15 @@ class DataLoader:
         size = self.bs or 1
         for number in count():
             seed = mix_key(*key, number, _GLOBAL)
-            start = number * size
-            with isolated(seed, restore=restore), keyed(seed) as current:
-                chunk = _read(samples, size, start)
+            # Items of a stream have no index; their place in it is their key.
+            job: Job = (key, number, range(number * size, (number + 1) * size), None)
+            with isolated(seed, restore=restore), _JobKey(job, seed, size) as current:
+                chunk = _read(samples, size, number * size)
                 if not chunk or (len(chunk) < size and self.drop_last):
                     return
                 if number % parts != part:
                     continue
-                # Items of a stream have no index; their place in it is their key.
-                keys = ((*key, start + i, 0, _ITEM) for i in range(len(chunk)))
-                done = list(self.create_batches(_with_keys(chunk, keys, current, seed)))
+                done = list(self.create_batches(current.each(chunk)))
             yield done
 
     # -- steps that can be replaced --------------------------------------------------------
@@ -508,11 +503,43 @@ def _length(dataset: Any, n: int | None, indexed: bool) -> int | None:
     return n if size is None else size if n is None else min(n, size)
 
 
-def _number(index: Any, place: int) -> int:
-    try:
-        return operator.index(index)
-    except TypeError:
-        return place
+class _JobKey(keyed):
+    """The key of a job and, while one of its items is made, the key of that item.
+
+    One object for the job, since a context for each item costs more than many an item does.
+    """
+
+    __slots__ = ("_job", "_of", "_own", "_place", "_size")
+
+    def __init__(self, job: Job, seed: int, size: int) -> None:
+        super().__init__(seed)
+        self._job, self._size = job, size
+        self._place: int | None = None  # of the item being made, within its job
+        self._of: int | None = None  # of the item that `_own` is for
+        self._own: torch.Generator | None = None
+
+    def each(self, samples: Iterable[Any]) -> Iterator[Any]:
+        """`samples`, the key of each in force until the next is asked for."""
+        for self._place, sample in enumerate(samples):
+            yield sample
+        self._place = None
+
+    def generator(self) -> torch.Generator:
+        """The generator of the item being made, otherwise that of the job."""
+        if self._place is None:
+            return super().generator()
+        if self._own is None or self._of != self._place:
+            self._of = self._place
+            self._own = torch.Generator().manual_seed(mix_key(*self._item_key(self._place)))
+        return self._own
+
+    def _item_key(self, place: int) -> tuple[int, ...]:
+        key, number, indices, draws = self._job
+        try:
+            index = operator.index(indices[place])
+        except TypeError:  # an index that is no number is known by its place in the epoch
+            index = number * self._size + place
+        return (*key, index, draws[place] if draws else 0, _ITEM)
 
 
 def _draws(indices: list[Any]) -> list[int] | None:
@@ -530,25 +557,16 @@ def _draws(indices: list[Any]) -> list[int] | None:
     return draws
 
 
-def _with_keys(
-    samples: Iterable[Any], keys: Iterable[tuple[int, ...]], current: keyed, seed: int
-) -> Iterator[Any]:
-    """`samples`, each with its key in force until the next is asked for, then that of the batch."""
-    for sample, key in zip(samples, keys):  # noqa: B905 - keys may go on for ever
-        current.renew(*key)
-        yield sample
-    current.renew(seed)
-
-
 def _read(samples: Iterator[Any], size: int, start: int) -> list[Any]:
     chunk = []
     try:
         with _unshared():
             for sample in islice(samples, size):
-                chunk.append(sample)  # noqa: PERF402 - how many there were is told in the error
+                chunk.append(sample)
     except Exception as error:
+        what = f"{type(error).__name__}: {error}"
         raise DataError(
-            f"reading item {start + len(chunk)} of the stream failed: {type(error).__name__}: {error}"
+            f"reading item {start + len(chunk)} of the stream failed: {what}"
         ) from error
     return chunk
 

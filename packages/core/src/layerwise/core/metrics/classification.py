@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from layerwise.core.arrays import flatten_check
 from layerwise.core.errors import nearest
 from layerwise.core.metrics.counts import (
     CountMetric,
@@ -23,7 +24,7 @@ from layerwise.core.metrics.counts import (
     precision_of_counts,
     recall_of_counts,
 )
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor, wide_dtype
+from layerwise.core.metrics.sizes import plain_tensor, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [

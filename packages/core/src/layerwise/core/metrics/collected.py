@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from layerwise.core.arrays import flatten_check
 from layerwise.core.errors import nearest, refuse_unknown
 from layerwise.core.metrics.metric import Metric
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor
+from layerwise.core.metrics.sizes import plain_tensor
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from layerwise.core.arrays import flatten_check
 from layerwise.core.errors import nearest
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor, wide_dtype
+from layerwise.core.metrics.sizes import plain_tensor, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [

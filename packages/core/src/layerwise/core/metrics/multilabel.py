@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from layerwise.core.arrays import flatten_check
 from layerwise.core.metrics.counts import (
     average_scores,
     check_average,
@@ -19,7 +20,7 @@ from layerwise.core.metrics.counts import (
     precision_of_counts,
     recall_of_counts,
 )
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor, single_or_wider, wide_dtype
+from layerwise.core.metrics.sizes import plain_tensor, single_or_wider, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [

@@ -9,11 +9,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from layerwise.core.arrays import flatten_check
 from layerwise.core.errors import nearest
 from layerwise.core.metrics.collected import CollectedMetric
 from layerwise.core.metrics.counts import check_average
 from layerwise.core.metrics.curves import average_precision, multiclass_auc, roc_area
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor, single_or_wider, wide_dtype
+from layerwise.core.metrics.sizes import plain_tensor, single_or_wider, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = ["APScoreBinary", "BrierScore", "RocAuc", "RocAucBinary", "checked_max_fpr"]

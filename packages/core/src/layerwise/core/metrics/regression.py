@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name torch users know
 from torch import Tensor
 
+from layerwise.core.arrays import flatten_check
 from layerwise.core.errors import nearest
 from layerwise.core.metrics.collected import CollectedMetric, activated
 from layerwise.core.metrics.curves import tied_ranks
 from layerwise.core.metrics.pooled import pooled
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor, single_or_wider, wide_dtype
+from layerwise.core.metrics.sizes import plain_tensor, single_or_wider, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [

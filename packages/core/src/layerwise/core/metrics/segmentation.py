@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from layerwise.core.arrays import flatten_check
 from layerwise.core.metrics.counts import CountMetric, f_of_counts, jaccard_of_counts
 from layerwise.core.metrics.metric import Metric
 from layerwise.core.metrics.pooled import pooled
-from layerwise.core.metrics.sizes import flatten_check, plain_tensor
+from layerwise.core.metrics.sizes import plain_tensor
 
 __all__ = ["Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti", "foreground_acc"]
 

@@ -11,7 +11,6 @@ from layerwise.core.tensors import TensorBase
 __all__ = [
     "count_elements",
     "count_items",
-    "flatten_check",
     "plain_tensor",
     "single_or_wider",
     "wide_dtype",
@@ -42,29 +41,6 @@ def single_or_wider(x: Tensor) -> Tensor:
         [torch.float32, torch.float64]
     """
     return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
-def flatten_check(inp: Tensor, targ: Tensor) -> tuple[Tensor, Tensor]:
-    """Both as (N,) plain tensors.
-
-    Args:
-        inp: predictions of any shape.
-        targ: targets with as many elements.
-
-    Raises:
-        ValueError: if they do not have the same number of elements.
-
-    Example:
-        >>> [x.shape for x in flatten_check(torch.zeros(4, 1), torch.zeros(4))]
-        [torch.Size([4]), torch.Size([4])]
-    """
-    if inp.numel() != targ.numel():
-        raise ValueError(
-            f"predictions of shape {tuple(inp.shape)} and targets of shape {tuple(targ.shape)} do "
-            "not have the same number of elements; check what the model returns, and `axis`, which "
-            "says where the classes are (axis=1 for masks, axis=-1 for (N, C))"
-        )
-    return plain_tensor(inp).reshape(-1), plain_tensor(targ).reshape(-1)
 
 
 def count_elements(parts: Any) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch.nn.functional as F  # noqa: N812 - the name torch users know
 
+from layerwise.core.arrays import flatten_check
 from layerwise.core.metrics.metric import AvgLoss, Metric
-from layerwise.core.metrics.sizes import count_elements, flatten_check, plain_tensor, wide_dtype
+from layerwise.core.metrics.sizes import count_elements, plain_tensor, wide_dtype
 
 __all__ = ["CorpusBLEUMetric", "Perplexity", "perplexity"]
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from layerwise.core.errors import MissingDependencyError
+from layerwise.core.errors import MissingDependencyError, nearest
 from layerwise.core.nn.module import Module
 from layerwise.vision.models.head import add_head
+from layerwise.vision.models.zoo import stand_in_for_operators
 
 __all__ = ["TimmBody", "create_timm_model"]
 
@@ -64,6 +65,7 @@ def create_timm_model(
         ValueError: when timm has no model of that name.
     """
     try:
+        stand_in_for_operators()  # timm imports torchvision
         import timm
     except (ImportError, OSError, RuntimeError) as error:
         raise MissingDependencyError.of(
@@ -71,8 +73,7 @@ def create_timm_model(
             install="layerwise-vision[timm]",
         ) from error  # fmt: skip
     if not timm.is_model(arch):
-        close = ", ".join(timm.list_models(f"*{arch.split('_')[0]}*")[:5])
-        raise ValueError(f"timm has no model {arch!r}; of that kind it has: {close or 'none'}")
+        raise ValueError(f"timm has no model {arch!r}.{nearest(arch, timm.list_models())}")
     model = timm.create_model(arch, pretrained=pretrained, num_classes=0, in_chans=n_in)
     body = TimmBody(model)
     full = add_head(

@@ -22,6 +22,7 @@ __all__ = [
     "first_weights",
     "load_pretrained",
     "nms",
+    "stand_in_for_operators",
     "torchvision_model",
     "torchvision_models_module",
 ]
@@ -41,8 +42,7 @@ def torchvision_models_module() -> ModuleType:
         MissingDependencyError: when torchvision is missing, or does not import for another reason.
     """
     try:
-        if "torchvision" not in sys.modules:
-            _stand_in_for_operators()
+        stand_in_for_operators()
         import torchvision.models
     except (ImportError, OSError, RuntimeError) as error:
         raise MissingDependencyError.of(
@@ -55,11 +55,13 @@ def torchvision_models_module() -> ModuleType:
 _library: torch.library.Library | None = None  # operators live as long as what defined them
 
 
-def _stand_in_for_operators() -> None:
+def stand_in_for_operators() -> None:
     """Define `nms` and `qnms` unless torchvision's own library does; a second call does nothing."""
     global _library
+    if _library is not None or "torchvision" in sys.modules:
+        return
     spec = find_spec("torchvision")
-    if _library is not None or spec is None or spec.origin is None:
+    if spec is None or spec.origin is None:
         return
     for compiled in Path(spec.origin).parent.glob("_C*"):
         try:
