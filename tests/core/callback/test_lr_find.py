@@ -1,5 +1,6 @@
 import copy
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -234,7 +235,7 @@ def test_the_rate_grows_by_equal_factors_over_exactly_so_many_batches(make_learn
 
 
 def test_every_batch_of_the_search_is_on_the_curve(make_learner):
-    seen = {}
+    seen: dict[str, Any] = {}
 
     def look(lrs, losses, num_it):
         seen.update(lrs=lrs, losses=losses)

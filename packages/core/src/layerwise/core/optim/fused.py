@@ -12,7 +12,7 @@ from torch import Tensor
 
 from layerwise.core.optim.lists import TensorList
 from layerwise.core.optim.stats import Norms
-from layerwise.core.optim.steppers import l2_reg, rectification, trust_step, weight_decay
+from layerwise.core.optim.steppers import l2_reg, rectification, sgd_step, trust_step, weight_decay
 
 __all__ = [
     "FusedKernel",
@@ -125,6 +125,10 @@ def fused_sgd(
     decay = wd if do_wd else 0.0
     if decouple_wd and decay:
         return NotImplemented
+    if grad_avg is None and not decay:
+        # One sum: the kernel would start all threads for each small tensor and win nothing.
+        sgd_step(p, lr)
+        return {}
     torch._fused_sgd_(
         p.tensors,
         p.grad.tensors,
