@@ -26,7 +26,7 @@ from layerwise.core.optim.algorithms import (
     ranger,
 )
 from layerwise.core.optim.optimizer import Optimizer
-from layerwise.core.optim.stats import stat
+from layerwise.core.optim.stats import keeps
 
 Make = Callable[[list[Tensor]], Any]
 
@@ -51,7 +51,7 @@ def tiny_shapes() -> Iterator[tuple[int, ...]]:
         yield from [(n_out, n_in), (n_out,)]
 
 
-@stat(my_avg=torch.zeros_like, my_sqr=torch.zeros_like)
+@keeps(my_avg=torch.zeros_like, my_sqr=torch.zeros_like)
 def my_averages(p: Any, mom: float, sqr_mom: float, my_avg: Any, my_sqr: Any) -> dict[str, Any]:
     return {
         "my_avg": my_avg * mom + p.grad * (1 - mom),
@@ -167,6 +167,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    # One layer's activations, freed: what every training loop has done before its first step. Until
+    # then glibc returns each temporary to the system, and page faults hide what is measured.
+    torch.zeros(7_500_000)
     print(
         f"torch {torch.__version__}, {torch.get_num_threads()} threads, {options.rounds} rounds\n"
     )

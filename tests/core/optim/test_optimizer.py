@@ -10,11 +10,11 @@ from torch import nn
 from layerwise.core.optim.algorithms import SGD, Adam
 from layerwise.core.optim.lists import TensorList
 from layerwise.core.optim.optimizer import Optimizer
-from layerwise.core.optim.stats import average_grad, stat, step_stat
+from layerwise.core.optim.stats import average_grad, keeps, step_stat
 from layerwise.core.optim.steppers import momentum_step, sgd_step
 
 
-@stat(sign_avg=torch.zeros_like)
+@keeps(sign_avg=torch.zeros_like)
 def average_sign(p, mom, sign_avg):
     sign_avg.lerp_(p.grad.sign(), 1 - mom)
 
@@ -23,7 +23,7 @@ def sign_step(p, lr, sign_avg):
     p -= lr * sign_avg
 
 
-@stat(seen=0, largest=torch.zeros_like)
+@keeps(seen=0, largest=torch.zeros_like)
 def returned_states(p, seen, largest):
     return {"seen": seen + 1, "largest": largest.maximum(p.grad.abs())}
 
@@ -88,7 +88,7 @@ def test_steppers_in_the_form_of_fastai_work():
 
 
 def test_a_missing_hyper_is_named_with_what_to_do():
-    with pytest.raises(ValueError, match=r"momentum_step asks for 'grad_avg'.*@stat\(grad_avg"):
+    with pytest.raises(ValueError, match=r"momentum_step asks for 'grad_avg'.*@keeps\(grad_avg"):
         Optimizer([weight_of(1.0)], [momentum_step], lr=0.1)
     with pytest.raises(ValueError, match=r"sgd_step asks for 'lr'.*pass lr=\.\.\."):
         Optimizer([weight_of(1.0)], [sgd_step])
@@ -104,7 +104,7 @@ def test_a_returned_state_that_is_not_declared_is_refused():
         return {"count": 1}
 
     opt = Optimizer([weight_of(1.0)], [forgetful])
-    with pytest.raises(ValueError, match=r"forgetful returned 'count'.*@stat\(count="):
+    with pytest.raises(ValueError, match=r"forgetful returned 'count'.*@keeps\(count="):
         opt.step()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.core.optim.lists import TensorList
-from layerwise.core.optim.stats import average_grad, average_sqr_grad, debias, larc_layer_lr, stat
+from layerwise.core.optim.stats import average_grad, average_sqr_grad, debias, keeps, larc_layer_lr
 
 
 @given(st.floats(0, 0.999), st.integers(1, 30))
@@ -47,4 +47,4 @@ def test_larc_rates_are_clipped_or_not(clip, expected):
 def test_a_statistic_pickles_by_name_and_keeps_its_docstring():
     assert pickle.loads(pickle.dumps(average_grad)) is average_grad
     assert average_grad.__doc__.startswith("Renew m")
-    assert stat(count=0)(lambda p, count: None).initial == {"count": 0}
+    assert keeps(count=0)(lambda p, count: None).initial == {"count": 0}

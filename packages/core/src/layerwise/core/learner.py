@@ -129,8 +129,8 @@ class Learner(TrainState):
             raise TypeError(
                 f"{made!r} is no Callback; subclass Callback from layerwise.core.train.callback"
             )
-        own = made.name in TrainState.__annotations__ or hasattr(self, made.name)
-        if own and not isinstance(getattr(self, made.name, None), Callback):
+        own = made.name in TrainState.__annotations__ or hasattr(type(self), made.name)
+        if own or not isinstance(getattr(self, made.name, made), Callback):
             raise ValueError(
                 f"a callback named {made.name!r} would hide the learner's own {made.name!r}; "
                 f"give {type(made).__name__} another class name"
@@ -227,7 +227,8 @@ class Learner(TrainState):
     def create_opt(self) -> None:
         """Make a new optimizer from the parameter groups, frozen as the last one was."""
         make: Any = self.opt_func
-        if isinstance(make, type) and issubclass(make, torch.optim.Optimizer):
+        kind = make.func if isinstance(make, partial) else make
+        if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer):
             make = partial(OptimWrapper, opt=make)
         # Optimizers of torch know no slices; the rates of the groups are set below.
         top = self.lr.stop if isinstance(self.lr, slice) else self.lr
@@ -248,8 +249,8 @@ class Learner(TrainState):
 
     def freeze_to(self, n: int) -> None:
         """Train only the parameter groups from `n` on; negative numbers count from the end."""
-        self._frozen_to = n
         self.opt.freeze_to(n)
+        self._frozen_to = n
 
     def freeze(self) -> None:
         """Train the last parameter group alone."""

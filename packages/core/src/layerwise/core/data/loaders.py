@@ -1,6 +1,6 @@
 """`TfmdDL` and `DataLoaders`: loaders with transforms, that decode and show what they load."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,8 +87,7 @@ class TfmdDL(DataLoader):
         if self._n_inp is None:
             told = getattr(self.dataset, "n_inp", None)
             if told is None:
-                batch = self.peek()
-                told = max(1, len(batch) - 1) if isinstance(batch, tuple | list) else 1
+                told = max(1, len(self.types) - 1) if isinstance(self.types, list) else 1
             self._n_inp = told
         return self._n_inp
 
@@ -335,7 +334,7 @@ class DataLoaders:
         return source.new(items, **{"shuffle": False, "drop_last": False, **kwargs})
 
     def add_tfms(self, tfms: Any, event: str, loaders: Sequence[int | str] | None = None) -> None:
-        """Add transforms to a pipeline of chosen loaders.
+        """Add transforms to a pipeline of chosen loaders; what they learn, from the first of them.
 
         Args:
             tfms: the transforms.
@@ -346,8 +345,11 @@ class DataLoaders:
             raise ValueError(f"no pipeline {event!r}; there are {', '.join(_PIPELINES)}")
         names: dict[int | str, Any] = {"train": 0, "valid": 1}
         chosen = range(len(self)) if loaders is None else [names.get(i, i) for i in loaders]
-        for i in chosen:
-            getattr(self.loaders[i], event).add(tfms, self.loaders[i])
+        steps = list(Pipeline(tfms))
+        for place, i in enumerate(chosen):
+            loader = self.loaders[i]
+            with isolated(0):  # what is learnt must not move the seeds of what comes later
+                getattr(loader, event).add(steps, loader, do_setup=place == 0)
 
     @classmethod
     def from_dsets(
@@ -391,6 +393,8 @@ def _types_of(b: Any) -> Any:
     """The types of a batch, in its structure."""
     if isinstance(b, tuple | list):
         return [_types_of(member) for member in b]
+    if isinstance(b, Mapping):
+        return {key: _types_of(member) for key, member in b.items()}
     return type(b), dict(vars(b)) if isinstance(b, TensorBase) else {}
 
 
@@ -398,7 +402,10 @@ def _dressed(b: Any, types: Any) -> Any:
     """`b` with the types that its members had when they left the loader."""
     if isinstance(b, tuple | list) and isinstance(types, list):
         members = [_dressed(m, t) for m, t in zip(b, types, strict=False)]
-        return (*members, *b[len(types) :])
+        members.extend(b[len(types) :])
+        return type(b)(*members) if hasattr(b, "_fields") else tuple(members)
+    if isinstance(b, Mapping) and isinstance(types, dict):
+        return {key: _dressed(member, types.get(key)) for key, member in b.items()}
     if not isinstance(types, tuple) or type(b) is not torch.Tensor:
         return b
     kind, meta = types

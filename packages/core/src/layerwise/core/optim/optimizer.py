@@ -25,8 +25,8 @@ class Optimizer(BaseOptimizer):
 
     In each step the functions in `cbs` run in order. Each gets the parameters first, as a
     `TensorList`, and by name whatever else its signature asks for: hyper-parameters of the group,
-    states that statistics (`stat`) keep, and the flag `do_wd`. A hyper-parameter that has a default
-    in the signature may be left out.
+    states that statistics keep (`keeps`), and the flag `do_wd`. A hyper-parameter with a default in
+    the signature may be left out.
 
     Args:
         params: parameters (one group), or a list of lists (a group each, from the input side of
@@ -88,7 +88,7 @@ class Optimizer(BaseOptimizer):
                     raise ValueError(
                         f"{call.label} asks for {name!r}, which is neither given nor kept: pass "
                         f"{name}=... to the optimizer if it is a hyper-parameter, or add the "
-                        f"statistic that keeps it, @stat({name}=...), to the functions before"
+                        f"statistic that keeps it, @keeps({name}=...), to the functions before"
                     )
 
     @property

@@ -201,7 +201,6 @@ def _lay_tiles(bucket: Bucket, names: Sequence[str], size: int | None) -> None:
         bucket.cuts = [None] * count
         bucket.blocks = [[bucket.whole]]
         return
-    _keep_pages()
     bucket.cuts = [None if n <= size else ceil(n / ceil(n / size)) for n in lengths]
     params = _cut(bucket.params, bucket.cuts)
     states = {name: _cut(tensors, bucket.cuts) for name, tensors in whole_states.items()}
@@ -239,13 +238,3 @@ def _blocks(
             blocks.append([tile(first, stop)])
         first = stop
     return blocks
-
-
-def _keep_pages() -> None:
-    """Make temporaries of a tile's size come from memory the process has, not from the system.
-
-    glibc gives blocks back to the system while the largest it has seen freed is small, and then
-    each temporary costs page faults, a third of a step. Freeing one block of 30 MB, never touched,
-    raises that limit; a training loop with activations has mostly done so already.
-    """
-    torch.empty(7_500_000, dtype=torch.float32, device="cpu")

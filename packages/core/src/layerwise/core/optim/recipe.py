@@ -138,7 +138,7 @@ def _take(
         if name not in initial:
             raise ValueError(
                 f"{call.label} returned {name!r}, which no statistic keeps; declare it with "
-                f"@stat({name}=...): torch.zeros_like, a number, or None for one step only"
+                f"@keeps({name}=...): torch.zeros_like, a number, or None for one step only"
             )
         if callable(initial[name]):
             if value is not values[name]:

@@ -1,6 +1,6 @@
 """Statistics: what an optimizer remembers about each parameter, and how a step renews it.
 
-A statistic is a function that names its states, with their first values, in `@stat`. It gets the
+A statistic is a function that names its states, with their first values, in `@keeps`. It gets the
 parameters `p` (a `TensorList` with `p.grad`), its states and any hyper-parameter by name. It may
 change tensor states in place, and returns the others as a dict.
 """
@@ -20,8 +20,8 @@ __all__ = [
     "average_grad",
     "average_sqr_grad",
     "debias",
+    "keeps",
     "larc_layer_lr",
-    "stat",
     "step_stat",
 ]
 
@@ -33,7 +33,7 @@ Norms: TypeAlias = Generator[tuple[TensorList, ...], tuple[Tensor, ...], dict[st
 
 
 class Stat:
-    """A function together with the states it keeps; made by `stat`, called like the function.
+    """A function together with the states it keeps; made by `keeps`, called like the function.
 
     Args:
         function: the statistic.
@@ -59,7 +59,7 @@ class Stat:
         return name
 
 
-def stat(**initial: Initial) -> Callable[[Callable[..., Any]], Stat]:
+def keeps(**initial: Initial) -> Callable[[Callable[..., Any]], Stat]:
     """Decorator that names the states a function keeps.
 
     A tensor state starts as what a function such as `torch.zeros_like` makes of the parameter; a
@@ -67,7 +67,7 @@ def stat(**initial: Initial) -> Callable[[Callable[..., Any]], Stat]:
     for a value that is made anew in each step and only handed to the functions after this one.
 
     Example:
-        >>> @stat(sign_avg=torch.zeros_like)
+        >>> @keeps(sign_avg=torch.zeros_like)
         ... def average_sign(p, mom, sign_avg):
         ...     sign_avg.lerp_(p.grad.sign(), 1 - mom)
         >>> list(average_sign.initial)
@@ -91,7 +91,7 @@ def debias(mom: float, damp: float, step: int) -> float:
     return damp * (1 - mom**step) / (1 - mom)
 
 
-@stat(grad_avg=torch.zeros_like)
+@keeps(grad_avg=torch.zeros_like)
 def average_grad(p: TensorList, mom: float, grad_avg: TensorList, dampening: bool = False) -> None:
     """Renew m ← mom · m + g, or + (1 - mom) · g with `dampening`; kept as `grad_avg`.
 
@@ -107,7 +107,7 @@ def average_grad(p: TensorList, mom: float, grad_avg: TensorList, dampening: boo
     grad_avg.mul_(mom).add_(p.grad, alpha=1 - mom if dampening else 1)
 
 
-@stat(sqr_avg=torch.zeros_like)
+@keeps(sqr_avg=torch.zeros_like)
 def average_sqr_grad(
     p: TensorList, sqr_mom: float, sqr_avg: TensorList, dampening: bool = True
 ) -> None:
@@ -124,7 +124,7 @@ def average_sqr_grad(
     sqr_avg.mul_(sqr_mom).addcmul_(grad, grad, value=1 - sqr_mom if dampening else 1)
 
 
-@stat(step=0)
+@keeps(step=0)
 def step_stat(p: TensorList, step: int = 0) -> dict[str, int]:  # noqa: ARG001 - all take `p` first
     """The number of steps the parameters have seen, this one included, kept as `step`.
 
@@ -135,7 +135,7 @@ def step_stat(p: TensorList, step: int = 0) -> dict[str, int]:  # noqa: ARG001 -
     return {"step": step + 1}
 
 
-@stat(local_lr=None)
+@keeps(local_lr=None)
 def larc_layer_lr(
     p: TensorList,
     lr: float,

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from layerwise.core.optim.lists import TensorList
-from layerwise.core.optim.stats import Norms, debias, stat
+from layerwise.core.optim.stats import Norms, debias, keeps
 
 __all__ = [
     "adam_step",
@@ -241,7 +241,7 @@ def trust_step(p: TensorList, update: TensorList, lr: float, clip: float) -> Nor
     return None
 
 
-@stat(slow_weights=torch.clone)
+@keeps(slow_weights=torch.clone)
 def lookahead_step(
     p: TensorList, slow_weights: TensorList, step: int, k: int, alpha: float
 ) -> None:

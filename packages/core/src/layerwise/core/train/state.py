@@ -66,7 +66,7 @@ class TrainState:
     # -- from before_train or before_validate on -------------------------------------------
     dl: Any
     """The current loader."""
-    n_iter: int
+    n_iter: int = 0
     """Batches it will give, 0 when it does not know."""
     iter: int
     """Number of the current batch."""

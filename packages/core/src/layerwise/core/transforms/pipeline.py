@@ -114,12 +114,21 @@ class Pipeline:
             self.fs = waiting
             raise
 
-    def add(self, steps: Any, items: Any = None, train_setup: bool = False) -> None:
-        """Add transforms, set them up on `items`, and sort all by order."""
-        new = _as_steps(steps)
-        for step in new:
-            step.setup(items, train_setup)
-        self.fs = _in_order([*self.fs, *new])
+    def add(
+        self, steps: Any, items: Any = None, train_setup: bool = False, *, do_setup: bool = True
+    ) -> None:
+        """Add transforms, sorted by order among the others.
+
+        Args:
+            steps: the transforms.
+            items: what each learns its state from, through those before it.
+            train_setup: see `Transform.setup`.
+            do_setup: learn now; not so for transforms that have learnt elsewhere.
+        """
+        for step in _in_order(_as_steps(steps)):
+            if do_setup:
+                step.setup(items, train_setup)
+            self.fs = _in_order([*self.fs, step])
 
     def __getitem__(self, index: int) -> Transform:
         return self.fs[index]
