@@ -67,7 +67,7 @@ from layerwise.core.tensors import TensorImage
         (L([1, 2]), torch.tensor([1, 2])),
         (torch.tensor([1.0], dtype=torch.float64), torch.tensor([1.0])),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_tensor_takes_anything_made_of_numbers(x, expected):
     found = tensor(x)
@@ -257,7 +257,9 @@ def test_logit_undoes_sigmoid_and_is_finite_at_the_ends():
 
 
 def test_flatten_check_tells_both_shapes_when_they_do_not_fit():
-    with pytest.raises(ValueError, match=r"predictions of shape \(2, 3\) and targets of shape \(2,\).*axis"):
+    with pytest.raises(
+        ValueError, match=r"predictions of shape \(2, 3\) and targets of shape \(2,\).*axis"
+    ):
         flatten_check(torch.zeros(2, 3), torch.zeros(2))
 
 

@@ -220,7 +220,7 @@ def test_freezing_trains_the_groups_that_are_left_and_no_others(sequence):
         before = [[p.clone() for p in layer.parameters()] for layer in learn.model]
         learn.fit(1)
         first = n % 3
-        for i, (layer, old) in enumerate(zip(learn.model, before, strict=True)):
+        for i, (layer, old) in enumerate(zip(learn.model.children(), before, strict=True)):
             same = all(torch.equal(p, o) for p, o in zip(layer.parameters(), old, strict=True))
             assert same == (i < first)
 

@@ -66,7 +66,9 @@ def test_without_weights_nothing_is_frozen_or_normalised(dls):
 
 
 @pytest.mark.parametrize(
-    "arch", [small, "resnet18", "vision/xresnet18", mobilenet_v2, resnet18], ids=str
+    "arch",
+    [small, "resnet18", "vision/xresnet18", mobilenet_v2, resnet18],
+    ids=["own", "by name", "by qualified name", "mobilenet_v2", "resnet18"],
 )
 def test_architectures_by_function_and_by_name(arch):
     model = create_vision_model(arch, 3, pretrained=False).eval()

@@ -423,6 +423,7 @@ def test_encrypted_and_oddly_packed_members_are_refused(place):
         (gzip.compress(b"just text" * 100), "no tar archive"),
         (gzip.compress(b""), "no tar archive"),
     ],
+    ids=["empty", "sign-in page", "web page", "xml", "table", "gzip of text", "gzip of nothing"],
 )
 def test_what_is_no_archive_is_named(place, data, words):
     refused(place, data, words)

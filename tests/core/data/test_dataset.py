@@ -51,7 +51,9 @@ def test_every_kind_of_index_selects_what_a_list_would(items, data):
     one = data.draw(st.integers(-n, n - 1))
     several = data.draw(st.lists(st.integers(-n, n - 1)))
     mask = data.draw(st.lists(st.booleans(), min_size=n, max_size=n))
-    cut = slice(data.draw(st.none() | st.integers(-9, 9)), data.draw(st.none() | st.integers(-9, 9)))
+    cut = slice(
+        data.draw(st.none() | st.integers(-9, 9)), data.draw(st.none() | st.integers(-9, 9))
+    )
     assert tl[one] == tl[np.int64(one)] == tl[torch.tensor(one)] == expected[one]
     assert list(tl) == expected
     assert tl[cut] == expected[cut]
@@ -110,14 +112,14 @@ def test_what_is_learnt_is_learnt_from_training_and_shared_by_all_splits():
 
 def test_a_missing_split_is_named():
     with pytest.raises(DataError, match="TfmdLists has no splits; pass splits="):
-        TfmdLists([1], None).train  # noqa: B018
+        TfmdLists([1], None).train
     with pytest.raises(DataError, match="there are 2 splits, so none with index 2"):
         TfmdLists([1, 2], None, splits=[[0], [1]]).subset(2)
 
 
 def test_a_split_beyond_the_items_is_named():
     with pytest.raises(DataError, match="goes from position 0 to 9, but there are 3 items"):
-        TfmdLists([1, 2, 3], None, splits=[[0, 1], [0, 9]]).valid  # noqa: B018
+        TfmdLists([1, 2, 3], None, splits=[[0, 1], [0, 9]]).valid
 
 
 def test_overlaps_are_found():
@@ -175,10 +177,12 @@ def test_attributes_come_from_the_transforms():
 
 
 def test_an_unknown_attribute_names_the_nearest():
-    with pytest.raises(AttributeError, match="neither Datasets nor its transforms have 'vocb'.*'vocab'"):
-        labelled().vocb  # noqa: B018
-    with pytest.raises(AttributeError, match="no transform of this pipeline has 'vocb'.*'vocab'"):
-        TfmdLists(["a"], [Categorize()]).vocb  # noqa: B018
+    with pytest.raises(
+        AttributeError, match=r"neither Datasets nor its transforms have 'vocb'.*'vocab'"
+    ):
+        labelled().vocb
+    with pytest.raises(AttributeError, match=r"no transform of this pipeline has 'vocb'.*'vocab'"):
+        TfmdLists(["a"], [Categorize()]).vocb
     assert not hasattr(labelled(), "_anything")
 
 
@@ -208,7 +212,9 @@ def test_new_items_go_through_the_steps_they_lack():
 
 
 def test_items_of_another_kind_are_refused_with_what_was_expected():
-    with pytest.raises(DataError, match="int 3 is not what this data is made of; expected str or Tens"):
+    with pytest.raises(
+        DataError, match="int 3 is not what this data is made of; expected str or Tens"
+    ):
         labelled().tls[0].infer_idx(3)
 
 
@@ -218,7 +224,9 @@ def test_a_test_set_has_the_inputs_and_validation_transforms():
     test = dsets.test_set(["cccc", "dd"])
     assert list(test) == [(4,), (2,)]
     assert test.n_inp == 1
-    with_labels = Datasets(["a", "b"], [[str.upper], [Categorize()]]).test_set(["b"], with_labels=True)
+    with_labels = Datasets(["a", "b"], [[str.upper], [Categorize()]]).test_set(
+        ["b"], with_labels=True
+    )
     assert with_labels[0] == ("B", 1)
 
 
@@ -227,14 +235,18 @@ def test_a_test_set_of_items_half_way_starts_where_they_are():
     image = TensorImage(torch.zeros(1))
     assert dsets.test_set([image])[0][0] is image
     assert made_test_set(dsets, iter(["ab"]))[0][0].shape == (1, 2, 2)
-    assert list(dsets.tls[0].test_set([image]))[0] is image
+    assert next(iter(dsets.tls[0].test_set([image]))) is image
     chosen = Datasets([1], [[Tens(), Tens()]]).test_set([5], rm_tfms=1)
     assert chosen[0] == (50,)
     assert list(dsets.test_set([])) == []
 
 
 def test_new_empty_keeps_the_transforms_and_drops_the_items():
-    for data in (labelled(), TfmdLists(pd.DataFrame({"a": [1]}), None), TfmdLists(np.ones(2), None)):
+    for data in (
+        labelled(),
+        TfmdLists(pd.DataFrame({"a": [1]}), None),
+        TfmdLists(np.ones(2), None),
+    ):
         assert len(data.new_empty()) == 0
     assert labelled().new_empty().vocab == ["cat", "dog"]
 
@@ -252,7 +264,9 @@ def test_setting_up_can_wait():
 
 
 def test_a_step_that_fails_while_data_are_made_is_named():
-    with pytest.raises(DataError, match="encoding with int failed on str 'x': ValueError") as caught:
+    with pytest.raises(
+        DataError, match="encoding with int failed on str 'x': ValueError"
+    ) as caught:
         Datasets(["x"], [[int]])
     assert type(caught.value.__cause__) is ValueError
 
@@ -265,7 +279,7 @@ def test_a_first_item_that_is_skipped_does_not_stop_the_data():
 
     dsets = Datasets([1, 2, 3], [[even, str]])
     assert dsets.types == [str]
-    assert [b for b in dsets.dataloaders(bs=3, num_workers=0, shuffle=False).train] == [(["2"],)]
+    assert list(dsets.dataloaders(bs=3, num_workers=0, shuffle=False).train) == [(["2"],)]
 
 
 def test_making_data_draws_nothing():

@@ -35,9 +35,7 @@ def test_one_small_batch_of_training_is_kept():
 
 
 def test_shuffling_dropping_and_sizes_can_be_set():
-    dls = numbers().dataloaders(
-        bs=8, val_bs=2, shuffle=False, val_shuffle=True, n=7, num_workers=0
-    )
+    dls = numbers().dataloaders(bs=8, val_bs=2, shuffle=False, val_shuffle=True, n=7, num_workers=0)
     assert flat(dls.train) == list(range(7))
     assert (dls.valid.bs, dls.valid.shuffle) == (2, True)
     assert sorted(flat(dls.valid)) == [20, 21, 22, 23, 24]
@@ -72,7 +70,7 @@ def test_data_without_splits_make_one_loader():
     dls = Datasets([1, 2, 3], [None]).dataloaders(bs=2, num_workers=0)
     assert len(dls) == 1
     with pytest.raises(IndexError, match="no validation loader; there are 1"):
-        dls.valid  # noqa: B018
+        dls.valid
 
 
 def test_any_number_of_splits_make_as_many_loaders():
@@ -81,7 +79,7 @@ def test_any_number_of_splits_make_as_many_loaders():
 
 
 def test_an_unknown_setting_names_the_nearest():
-    with pytest.raises(TypeError, match="unknown keyword 'after_batc'.*'after_batch'"):
+    with pytest.raises(TypeError, match=r"unknown keyword 'after_batc'.*'after_batch'"):
         numbers().dataloaders(after_batc=None)
 
 
@@ -107,4 +105,4 @@ def test_a_kind_of_data_says_what_a_subset_is():
         splits = [[0], [1]]
 
     with pytest.raises(NotImplementedError, match="Bare does not say what a subset of it is"):
-        Bare().train  # noqa: B018
+        Bare().train

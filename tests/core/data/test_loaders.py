@@ -54,8 +54,14 @@ def test_transforms_run_after_the_item_before_and_after_the_batch():
 
         return step
 
-    dl = TfmdDL([1, 2], 2, num_workers=0, after_item=note("item"), before_batch=note("before"),
-                after_batch=note("after"))
+    dl = TfmdDL(
+        [1, 2],
+        2,
+        num_workers=0,
+        after_item=note("item"),
+        before_batch=note("before"),
+        after_batch=note("after"),
+    )
     dl.one_batch()
     assert heard == [("item", "int"), ("item", "int"), ("before", "list"), ("after", "Tensor")]
 
@@ -161,7 +167,7 @@ def test_attributes_come_from_the_data_set_or_name_the_nearest():
     assert dls.train.vocab == ["even", "odd"]
     assert dls.train.c == 2
     with pytest.raises(AttributeError) as caught:
-        dls.train.decode_bach  # noqa: B018
+        dls.train.decode_bach
     assert "Did you mean 'decode_batch'" in caught.value.__notes__[0]
 
 
@@ -224,7 +230,7 @@ def test_results_show_beside_what_was_predicted():
     dls = pictures(shuffle=False)
     batch = dls.train.one_batch()
     out = torch.tensor([1, 1, 0])
-    x, y, samples, outs = dls.train.show_results(batch, out, show=False)
+    x, _y, samples, outs = dls.train.show_results(batch, out, show=False)
     assert type(x) is TensorImage
     assert [label for _, label in samples] == ["even", "odd", "even"]
     assert [tuple(o) for o in outs] == [("odd",), ("odd",), ("even",)]
@@ -253,7 +259,7 @@ def test_loaders_are_found_by_name_and_place():
 
 def test_a_missing_loader_is_named():
     with pytest.raises(IndexError, match="no training loader; there are 0"):
-        DataLoaders().train  # noqa: B018
+        DataLoaders().train
 
 
 def test_the_device_of_all_loaders_is_one():
@@ -271,7 +277,7 @@ def test_the_device_of_all_loaders_is_one():
 def test_stock_loaders_and_iterables_are_taken():
     data = torch_data.TensorDataset(torch.arange(4.0), torch.arange(4))
     dls = DataLoaders(torch_data.DataLoader(data, 2), [(torch.zeros(1), torch.ones(1))])
-    x, y = dls.one_batch()
+    x, _y = dls.one_batch()
     assert x.tolist() == [0, 1]
     assert dls.n_inp == 1
     assert dls.device is None
@@ -287,7 +293,9 @@ def test_transforms_can_be_added_to_chosen_loaders():
     norm = Normalize()
     dls.add_tfms([IntToFloatTensor(), norm], "after_batch", loaders=[0])
     assert norm.mean.shape == (1, 3, 1, 1)
-    with pytest.raises(ValueError, match="no pipeline 'before_item'; there are after_item, before_batch"):
+    with pytest.raises(
+        ValueError, match="no pipeline 'before_item'; there are after_item, before_batch"
+    ):
         dls.add_tfms([], "before_item")
 
 
@@ -320,12 +328,14 @@ def test_the_same_loaders_over_nothing():
 
 
 def test_loaders_from_data_sets(tmp_path):
-    dls = DataLoaders.from_dsets(list(range(10)), [1, 2], bs=4, path=tmp_path, device="cpu", num_workers=0)
+    dls = DataLoaders.from_dsets(
+        list(range(10)), [1, 2], bs=4, path=tmp_path, device="cpu", num_workers=0
+    )
     assert [len(dl) for dl in dls] == [2, 1]
     assert (dls.train.shuffle, dls.valid.shuffle) == (True, False)
     assert dls.path == tmp_path
     assert type(dls.train) is TfmdDL
-    with pytest.raises(TypeError, match="'shufle'.*'shuffle'"):
+    with pytest.raises(TypeError, match=r"'shufle'.*'shuffle'"):
         DataLoaders.from_dsets([1], shufle=False)
 
 
