@@ -199,14 +199,11 @@ MADE = {
     "LRFinder": lambda: LRFinder(num_it=5),
     "ParamScheduler": lambda: ParamScheduler({"lr": SchedLin(0.1, 0.01)}),
 }
-BROKEN = {"GatherPredsCallback": "after_batch of training needs what before_validate sets"}
 TRIED = [n for n, c in sorted(CALLBACKS.items()) if c.__module__.split(".")[-1] not in SERVICES]
 
 
 @pytest.mark.parametrize("name", TRIED)
-def test_a_callback_keeps_the_contract(name, request):
-    if name in BROKEN:
-        request.applymarker(pytest.mark.xfail(reason=BROKEN[name], strict=True))
+def test_a_callback_keeps_the_contract(name):
     check_callback(MADE.get(name, CALLBACKS[name])())
 
 

@@ -47,11 +47,16 @@ plugin = Plugin(
             "vision_learner": Entry(
                 "layerwise.vision.learner:vision_learner", "a trained body and a new head"
             ),
+            "cnn_learner": Entry(
+                "layerwise.vision.learner:cnn_learner", "vision_learner under its old name"
+            ),
         },
         "model": {
             **{name: _own(name) for name in _XRESNETS},
             **{name: _torchvision(name) for name in _TORCHVISION},
-            "create_vision_model": Entry("layerwise.vision.learner:create_vision_model"),
+            "create_vision_model": Entry(
+                "layerwise.vision.learner:create_vision_model", "a body and a new head"
+            ),
         },
         "transform": {
             **{name: _item(name) for name in _ITEM_TRANSFORMS},
@@ -60,9 +65,9 @@ plugin = Plugin(
         },
         "function": {
             "BodySplit": Entry("layerwise.vision.models.head:BodySplit", "parameter groups"),
-            "PILImage.create": Entry("layerwise.vision.types:PILImage.create"),
-            "PILImageBW.create": Entry("layerwise.vision.types:PILImageBW.create"),
-            "PILMask.create": Entry("layerwise.vision.types:PILMask.create"),
+            "PILImage.create": Entry("layerwise.vision.types:PILImage.create", "in colours"),
+            "PILImageBW.create": Entry("layerwise.vision.types:PILImageBW.create", "in greys"),
+            "PILMask.create": Entry("layerwise.vision.types:PILMask.create", "a class for each pixel"),
         },
         "type": {
             "PILImage": Entry("layerwise.vision.types:PILImage", "colour picture"),
@@ -71,3 +76,4 @@ plugin = Plugin(
         },
     },
 )
+"""What vision offers by name."""

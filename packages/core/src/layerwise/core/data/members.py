@@ -118,7 +118,7 @@ def short(name: str) -> str:
 
 
 @contextmanager
-def damage() -> Iterator[None]:
+def _damage() -> Iterator[None]:
     """Whatever an unpacker raises inside of this context means that the archive is damaged."""
     try:
         yield
@@ -143,7 +143,7 @@ class _Counted:
     budget: Budget
 
     def read(self, size: int, /) -> bytes:
-        with damage():
+        with _damage():
             data = self.stream.read(size)
         self.budget.add_bytes(len(data))
         return data
@@ -225,7 +225,7 @@ class _Xz:
 
 
 def _zip_members(file: IO[bytes], budget: Budget) -> Iterator[Member]:
-    with damage():
+    with _damage():
         archive = zipfile.ZipFile(file)
     with archive:
         for info in archive.infolist():
@@ -234,7 +234,7 @@ def _zip_members(file: IO[bytes], budget: Budget) -> Iterator[Member]:
             if info.is_dir():
                 yield Member(info.orig_filename, None)
                 continue
-            with damage():
+            with _damage():
                 content = archive.open(info)
             with content:
                 yield Member(info.orig_filename, _Counted(content, budget))

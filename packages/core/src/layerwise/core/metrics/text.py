@@ -52,6 +52,7 @@ class Perplexity(AvgLoss):
 
 
 perplexity = Perplexity()
+"""`Perplexity`, ready to be passed as a metric."""
 
 
 class CorpusBLEUMetric(Metric):
