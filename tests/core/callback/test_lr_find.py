@@ -312,9 +312,12 @@ def test_what_cannot_be_copied_is_explained(make_learner, tmp_path):
     learn = make_learner(cbs=log)
     with pytest.raises(TypeError) as caught:
         learn.lr_find()
-    assert any("removed_cbs" in note for note in caught.value.__notes__)
+    assert any("in_search = False" in note for note in caught.value.__notes__)
     with learn.removed_cbs(Log):
         learn.lr_find(num_it=10, show_plot=False)
+    Log.in_search = False
+    learn.lr_find(num_it=10, show_plot=False)
+    assert learn.log is log
     log.file.close()
 
 

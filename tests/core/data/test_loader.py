@@ -155,7 +155,7 @@ def test_one_batch_of_nothing_says_why():
     with pytest.raises(ValueError, match="no batch: 3 samples, bs=4, drop_last=True"):
         DataLoader([1, 2, 3], 4, drop_last=True).one_batch()
     with pytest.raises(ValueError, match="its stream is empty"):
-        DataLoader(iter(()), 4).one_batch()
+        DataLoader(Stream(0), 4).one_batch()
 
 
 def test_peeking_draws_nothing():
@@ -384,6 +384,13 @@ def test_a_stream_whose_items_are_all_skipped_in_a_batch_keeps_its_order():
     for num_workers in WORKERS:
         dl = DataLoader(Numbers(), 4, num_workers=num_workers, create_item=odd_hundreds)
         assert lists(dl) == expected
+
+
+def test_an_iterator_gives_one_epoch_and_then_says_why_it_gives_no_more():
+    dl = DataLoader((i for i in range(3)), 2)
+    assert lists(dl) == [[0, 1], [2]]
+    with pytest.raises(DataError, match=r"a generator, is used up: .* can be read once"):
+        list(dl)
 
 
 def test_a_stream_cannot_be_shuffled():

@@ -17,6 +17,7 @@ import layerwise.core.train
 import layerwise.core.transforms
 from layerwise.core.callback.lr_find import LRFinder
 from layerwise.core.callback.schedule import ParamScheduler
+from layerwise.core.callback.skip import SkipToEpoch
 from layerwise.core.metrics import collected, metric
 from layerwise.core.metrics.metric import Metric
 from layerwise.core.nn import losses
@@ -198,6 +199,7 @@ SERVICES = {"wandb", "tensorboard", "comet", "azureml", "captum"}
 MADE = {
     "LRFinder": lambda: LRFinder(num_it=5),
     "ParamScheduler": lambda: ParamScheduler({"lr": SchedLin(0.1, 0.01)}),
+    "SkipToEpoch": lambda: SkipToEpoch(0),
 }
 TRIED = [n for n, c in sorted(CALLBACKS.items()) if c.__module__.split(".")[-1] not in SERVICES]
 

@@ -13,7 +13,7 @@ from layerwise.core.train.callback import (
     before_batch_cb,
     ordered,
 )
-from layerwise.core.train.events import CancelFitException, Event
+from layerwise.core.train.events import CancelFitException, CancelTrainException, Event
 from layerwise.core.train.recorder import Recorder
 
 # -- names and construction ----------------------------------------------------------------
@@ -348,6 +348,21 @@ def test_progress_of_a_training_that_goes_on_counts_what_was_done(make_learner):
 
     make_learner(cbs=Look()).fit(3, start_epoch=1)
     torch.testing.assert_close(seen, [i / 12 for i in range(4, 12)])
+
+
+def test_progress_after_an_epoch_that_was_cut_short_counts_it_as_done(make_learner):
+    seen = []
+
+    class Cut(Callback):
+        run_valid = False
+
+        def before_batch(self):
+            seen.append(self.learn.pct_train)
+            if self.learn.iter == 1:
+                raise CancelTrainException
+
+    make_learner(cbs=Cut()).fit(2)
+    assert seen == [0, 1 / 8, 1 / 2, 5 / 8]
 
 
 def test_it_comes_before_everything_else(make_learner):

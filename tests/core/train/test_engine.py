@@ -460,6 +460,16 @@ def test_a_cancelled_batch_keeps_gradients_for_the_next(make_learner):
     torch.testing.assert_close(weights(learn.model), weights(twin))
 
 
+def test_an_exception_outside_of_its_phase_is_explained(make_learner):
+    class TooEarly(Callback):
+        def after_loss(self):
+            raise CancelStepException
+
+    with pytest.raises(CancelStepException) as caught:
+        make_learner(cbs=TooEarly()).fit(1)
+    assert caught.value.__notes__[0].startswith("raised outside of the part of training")
+
+
 def test_gradients_do_not_leak_into_the_next_fit(make_learner):
     class StopBeforeStep(Callback):
         def before_step(self):
@@ -612,12 +622,11 @@ def test_several_inputs_and_targets_reach_model_and_loss():
     dls = DataLoaders(DataLoader(rows, 2), DataLoader(rows, 2))
     for loader in dls:
         loader.n_inp = 2
-    learn = Learner(dls, Model(), loss_func, opt_func=SGD, lr=0.1)
+    model = Model()
+    learn = Learner(dls, model, loss_func, opt_func=SGD, lr=0.1)
     learn.logger = lambda row: None
     learn.fit(30)
-    torch.testing.assert_close(
-        learn.model.scale.detach(), torch.tensor([2.0, 3.0]), atol=1e-3, rtol=0
-    )
+    torch.testing.assert_close(model.scale.detach(), torch.tensor([2.0, 3.0]), atol=1e-3, rtol=0)
 
 
 def test_a_batch_that_is_a_dict_trains_with_targets_from_a_callback(make_learner):

@@ -1,12 +1,19 @@
 import re
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from layerwise.core.data.loader import DataLoader
 from layerwise.core.metrics.regression import mae
 from layerwise.core.train.callback import Callback
-from layerwise.core.train.progress import EpochTable, ProgressCallback, no_bar, no_logging
+from layerwise.core.train.progress import (
+    EpochTable,
+    ProgressCallback,
+    no_bar,
+    no_logging,
+    replacing_yield,
+)
 
 
 @pytest.fixture
@@ -170,3 +177,18 @@ def test_progress_comes_after_the_recorder(make_learner):
     kinds = [type(cb).__name__ for cb in make_learner().cbs]
     assert kinds.index("ProgressCallback") > kinds.index("Recorder")
     assert ProgressCallback().name == "progress"
+
+
+def test_an_attribute_is_replaced_inside_only():
+    o = SimpleNamespace(a=1)
+    with replacing_yield(o, "a", 2) as same:
+        assert same is o
+        assert o.a == 2
+    assert o.a == 1
+
+
+def test_an_attribute_is_put_back_after_an_error():
+    o = SimpleNamespace(a=1)
+    with pytest.raises(KeyError), replacing_yield(o, "a", 2):
+        raise KeyError
+    assert o.a == 1

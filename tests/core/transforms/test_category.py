@@ -25,7 +25,7 @@ from layerwise.core.transforms.category import (
     get_c,
 )
 
-labels = st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=30)
+labels = st.lists(st.text("abcxyzäß1 ", min_size=1, max_size=3), min_size=1, max_size=30)
 
 
 def set_up(step, items):

@@ -91,8 +91,11 @@ from layerwise.core.train.predict import *
 from layerwise.core.train.progress import *
 from layerwise.core.train.recorder import *
 from layerwise.core.train.state import *
+from layerwise.core.callback.csv_log import *
 from layerwise.core.callback.lr_find import *
 from layerwise.core.callback.schedule import *
+from layerwise.core.callback.show_graph import *
+from layerwise.core.callback.skip import *
 from layerwise.core.learner import *
 from layerwise.core.interpret.classes import *
 from layerwise.core.interpret.interpretation import *

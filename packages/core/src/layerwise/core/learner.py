@@ -30,7 +30,13 @@ from layerwise.core.train.callback import Callback, CallbackTable, TrainEvalCall
 from layerwise.core.train.checkpoint import load_model, save_model
 from layerwise.core.train.events import FIT, Event
 from layerwise.core.train.predict import GatherPredsCallback, activation_of, decodes_of
-from layerwise.core.train.progress import EpochTable, ProgressCallback, no_bar, no_logging
+from layerwise.core.train.progress import (
+    EpochTable,
+    ProgressCallback,
+    no_bar,
+    no_logging,
+    replacing_yield,
+)
 from layerwise.core.train.recorder import Recorder
 from layerwise.core.train.state import TrainState
 
@@ -596,13 +602,11 @@ class Learner(TrainState):
     @contextmanager
     def loss_not_reduced(self) -> Iterator[Self]:
         """The loss keeps one number per item inside this context."""
-        loss_func = self.loss_func
-        with NoneReduce(loss_func) as per_item:
-            self.loss_func = per_item
-            try:
-                yield self
-            finally:
-                self.loss_func = loss_func
+        with (
+            NoneReduce(self.loss_func) as per_item,
+            replacing_yield(self, "loss_func", per_item),
+        ):
+            yield self
 
     def to_detach(self, b: Any, cpu: bool = True) -> Any:
         """The batch `b` without gradients, on the CPU if wanted."""

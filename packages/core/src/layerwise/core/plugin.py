@@ -19,8 +19,11 @@ plugin = Plugin(
                  "CategoryBlock MultiCategoryBlock RegressionBlock TransformBlock"),
         },
         "callback": {
+            **_of("callback.csv_log", "writes the table of epochs", "CSVLogger"),
             **_of("callback.lr_find", "looks for a learning rate", "LRFinder"),
             **_of("callback.schedule", "sets hyper-parameters by step", "ParamScheduler"),
+            **_of("callback.show_graph", "draws the losses", "ShowGraphCallback"),
+            **_of("callback.skip", "leaves out epochs", "SkipToEpoch"),
             **_of("train.callback", "of every training", "Callback TrainEvalCallback"),
             **_of("train.predict", "gathers predictions", "FetchPredsCallback GatherPredsCallback"),
             **_of("train.progress", "shows how far training is", "ProgressCallback"),

@@ -231,12 +231,15 @@ def _twin(learn: Any) -> Any:
     loaders = list(getattr(learn.dls, "loaders", (learn.dls.train,)))
     sets = [getattr(loader, "dataset", None) for loader in loaders]
     shared = (learn.dls, *loaders, *sets, learn.logger)
+    silent = [cb for cb in learn.cbs if not cb.in_search]
     try:
-        twin = copy.deepcopy(learn, {id(each): each for each in shared if each is not None})
+        with learn.removed_cbs(silent):
+            twin = copy.deepcopy(learn, {id(each): each for each in shared if each is not None})
     except Exception as error:
         error.add_note(
             "lr_find trains a copy of the learner, part of which cannot be copied; where that is "
-            "a callback, leave it out: `with learn.removed_cbs(TheCallback): learn.lr_find()`"
+            "a callback, set `in_search = False` in its class, or call lr_find inside "
+            "`with learn.removed_cbs(TheCallback)`"
         )
         raise
     for kind in (TrainEvalCallback, Recorder):

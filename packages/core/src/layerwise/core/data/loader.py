@@ -55,7 +55,8 @@ class DataLoader:
         pin_memory: workers' batches go to page-locked memory, for faster transfers to a GPU.
         timeout: seconds to wait for a worker; 0 waits for ever.
         device: where batches go; stays where it was made when None.
-        persistent_workers: keep workers from one epoch to the next.
+        persistent_workers: keep workers from one epoch to the next; they keep the loader as it was
+            in the first, so change no transform or setting after it.
         prefetch_factor: batches each worker prepares ahead; 2 when None.
         batch_size: the name that `torch.utils.data` has for `bs`.
 
@@ -281,6 +282,11 @@ class DataLoader:
             job: Job = (key, number, range(number * size, (number + 1) * size), None)
             with isolated(seed, restore=restore), _JobKey(job, seed, size) as current:
                 chunk = _read(samples, size, number * size)
+                if not chunk and number == 0 and isinstance(self.dataset, Iterator):
+                    raise DataError(
+                        f"the stream, a {type(self.dataset).__name__}, is used up: an iterator can "
+                        "be read once; pass an object whose __iter__ starts anew for each epoch"
+                    )
                 if not chunk or (len(chunk) < size and self.drop_last):
                     return
                 if number % parts != part:

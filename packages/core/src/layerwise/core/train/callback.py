@@ -27,6 +27,8 @@ class Callback:
         run: whether it is called at all; set to True again when a fit ends.
         run_train: whether it is called for training batches.
         run_valid: whether it is called for validation batches.
+        in_search: whether the copy of the learner that `lr_find` trains has it too; not for those
+            that write files, draw or report elsewhere.
         learn: set when the callback is added to a learner.
 
     Args:
@@ -46,6 +48,7 @@ class Callback:
     run: bool = True
     run_train: bool = True
     run_valid: bool = True
+    in_search: ClassVar[bool] = True
     learn: TrainState
 
     def __init__(self, **functions: Callable[[], Any]) -> None:
@@ -259,15 +262,16 @@ class TrainEvalCallback(Callback):
 
     def before_fit(self) -> None:
         """Start counting."""
-        learn = self.learn
-        learn.train_iter = 0
-        learn.pct_train = learn.epoch / learn.n_epoch if learn.n_epoch else 0.0
+        self.learn.train_iter, self.learn.pct_train = 0, 0.0
         self._to_device()
 
     def before_train(self) -> None:
         """Training mode."""
-        self.learn.model.train()
-        self.learn.training = True
+        learn = self.learn
+        learn.model.train()
+        learn.training = True
+        # Of an epoch that was cut short, the rest counts as done.
+        learn.pct_train = learn.epoch / learn.n_epoch if learn.n_epoch else 0.0
 
     def before_validate(self) -> None:
         """Evaluation mode."""

@@ -17,6 +17,7 @@ from layerwise.core.train.events import (
     STEP,
     TRAIN,
     VALIDATE,
+    CancelException,
     Event,
     Phase,
 )
@@ -52,6 +53,12 @@ def fit(learn: TrainState, n_epoch: int, start_epoch: int = 0) -> None:
 
     try:
         run_phase(learn, FIT, _epochs)
+    except CancelException as error:
+        error.add_note(
+            "raised outside of the part of training that it cuts short; train/events.py draws "
+            "which events lie inside it"
+        )
+        raise
     except torch.OutOfMemoryError as error:
         # An interactive session keeps the last error, its frames, and all that was in them.
         traceback.clear_frames(error.__traceback__)

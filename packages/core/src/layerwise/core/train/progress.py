@@ -10,8 +10,9 @@ from layerwise.core.train.callback import Callback
 from layerwise.core.train.recorder import Recorder
 from layerwise.core.train.state import TrainState
 
-__all__ = ["EpochTable", "ProgressCallback", "no_bar", "no_logging"]
+__all__ = ["EpochTable", "ProgressCallback", "no_bar", "no_logging", "replacing_yield"]
 
+T = TypeVar("T")
 LearnT = TypeVar("LearnT", bound=TrainState)
 
 _WIDTH = 12  # of the longest number, "-1.2346e+07", and a space
@@ -107,7 +108,7 @@ class ProgressCallback(Callback):
 
     @property
     def _visible(self) -> bool:
-        return self.show if self.show is not None else sys.stderr.isatty() or _in_notebook()
+        return self.show if self.show is not None else sys.stderr.isatty() or in_notebook()
 
     def _open(self, what: str) -> None:
         self._close()
@@ -126,7 +127,8 @@ def _bar(total: int | None, what: str, *, leave: bool) -> Any:
     return tqdm(total=total, desc=what, leave=leave, dynamic_ncols=True)
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Whether this runs in a notebook."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", noop)()
     return shell is not None and "IPKernelApp" in getattr(shell, "config", {})
 
@@ -148,12 +150,19 @@ def no_bar(learn: LearnT) -> Iterator[LearnT]:
 @contextmanager
 def no_logging(learn: LearnT) -> Iterator[LearnT]:
     """No rows from `learn` inside this context."""
-    before = learn.logger
-    learn.logger = _discard
+    with replacing_yield(learn, "logger", _discard) as quiet:
+        yield quiet
+
+
+@contextmanager
+def replacing_yield(o: T, attr: str, val: Any) -> Iterator[T]:
+    """`o` with its attribute `attr` replaced inside this context."""
+    before = getattr(o, attr)
+    setattr(o, attr, val)
     try:
-        yield learn
+        yield o
     finally:
-        learn.logger = before
+        setattr(o, attr, before)
 
 
 def _discard(_row: Sequence[Any]) -> None:

@@ -79,11 +79,11 @@ class TrainState:
     yb: tuple[Any, ...]
     """Targets, likewise; empty when there are none."""
     pred: Any
-    """What the model returned; from `after_pred` on."""
+    """What the model returned; from `after_pred` on, None before."""
     loss_grad: Tensor
-    """The loss that gradients come from; from `after_loss` on."""
+    """The loss that gradients come from; from `after_loss` on, None before."""
     loss: Tensor
-    """The loss to report, detached; from `after_loss` on. Of the last batch, afterwards."""
+    """The loss to report, detached; from `after_loss` on, None before. Stays after the fit."""
 
     # -- what callbacks may ask for --------------------------------------------------------
     @property
