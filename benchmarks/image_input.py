@@ -4,13 +4,18 @@ All do the same work in one run, taking turns: read each file, bring it to a squ
 longer side at random (or by a random resized crop), stack batches of 64, make them floats from 0 to
 1. "Pillow decode" only decodes each file whole, so it is the ceiling of all that decode whole.
 
-    python benchmarks/image_input.py                     # pictures made up, 320 pixels to 128
+    python benchmarks/image_input.py                     # the three cases of RESULTS.md
     python benchmarks/image_input.py --folder DIR --size 224 --workers 2
+
+Without `--folder`, photographs are taken from the archives in the folder that LAYERWISE_MIRROR
+names (dogscats.tgz: 320 pixels; jpeg_originals.tgz: as cameras and the web have them); where it is
+not set, pictures are made up, and the table says so.
 """
 
 import argparse
 import os
 import statistics
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,15 +23,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import peers
 import torch
 from PIL import Image, ImageFilter
 
 from layerwise.core.data.block import CategoryBlock, DataBlock
 from layerwise.vision.augment.item import RandomResizedCrop, Resize
 from layerwise.vision.blocks import ImageBlock
-from layerwise.vision.models.zoo import torchvision_models_module
 
 BATCH = 64
+# Archive, longer side where pictures are made up, size of batches, a random resized crop or not.
+CASES = [
+    ("dogscats", 320, 128, False),
+    ("jpeg_originals", 500, 224, False),
+    ("jpeg_originals", 500, 224, True),
+]
 Epoch = Callable[[], int]
 
 
@@ -48,9 +59,19 @@ def make_pictures(folder: Path, count: int, longest: int) -> list[Path]:
     return files
 
 
+def photographs(archive: str, folder: Path) -> list[Path]:
+    """The JPEGs of an archive in the folder that LAYERWISE_MIRROR names; none where it is not."""
+    source = Path(os.environ.get("LAYERWISE_MIRROR", "")) / f"{archive}.tgz"
+    if not source.is_file():
+        return []
+    with tarfile.open(source) as opened:
+        opened.extractall(folder, filter="data")
+    return sorted(folder.rglob("*.jpg"))
+
+
 def label(path: Any) -> int:
     """A class for each file, so that loaders have a target to make."""
-    return len(Path(path).name) % 2
+    return len(os.fspath(path)) % 2
 
 
 def pillow_decode(files: list[Path]) -> Epoch:
@@ -104,7 +125,7 @@ class _Files(torch.utils.data.Dataset[Any]):
 
 def of_torchvision(files: list[Path], size: int, workers: int, resized_crop: bool) -> Epoch:
     """Through transforms v2 on Pillow images, as its documentation has it."""
-    torchvision_models_module()  # first, where its operators do not load
+    peers.define_torchvision_operators()
     from torchvision.transforms import v2
 
     crop = (
@@ -128,7 +149,7 @@ def of_torchvision(files: list[Path], size: int, workers: int, resized_crop: boo
 
 def of_fastai(files: list[Path], size: int, workers: int, resized_crop: bool) -> Epoch:
     """Through its `DataBlock`."""
-    torchvision_models_module()
+    peers.define_torchvision_operators()
     import fastai.vision.all as fastai
 
     crop = fastai.RandomResizedCrop(size) if resized_crop else fastai.Resize(size)
@@ -181,28 +202,48 @@ def table(rates: dict[str, float], title: str) -> str:
     return "\n".join([*lines, "", f"layerwise: {ratios}" if ratios else ""])
 
 
+def compare(files: list[Path], title: str, args: argparse.Namespace) -> None:
+    """Measure one case and print its table."""
+    kind = "RandomResizedCrop" if args.resized_crop else "Resize"
+    epochs = contenders(files, args.size, args.workers, args.resized_crop)
+    what = f"{kind}({args.size}), {args.workers} workers, {len(files)} {title}"
+    print(table(measure(epochs, args.rounds, args.workers), what), end="\n\n", flush=True)
+
+
+def all_cases(args: argparse.Namespace) -> None:
+    """Measure `CASES`, on photographs where there are some."""
+    for archive, longest, args.size, args.resized_crop in CASES:
+        with tempfile.TemporaryDirectory() as temporary:
+            files = photographs(archive, Path(temporary))
+            title = f"photographs of {archive}"
+            if not files:
+                title = f"made-up pictures of {longest} pixels"
+                files = make_pictures(Path(temporary), args.count, longest)
+            # A small archive is gone through several times, so that batches are full.
+            files = (files * (args.count // len(files) + 1))[: args.count]
+            compare(files, title, args)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, help="folder of JPEGs; made up when left out")
-    parser.add_argument("--count", type=int, default=256, help="files to use")
-    parser.add_argument("--longest", type=int, default=320, help="longer side of made-up pictures")
+    parser.add_argument("--folder", type=Path, help="folder of JPEGs; all cases when left out")
+    parser.add_argument("--count", type=int, default=320, help="files to use")
     parser.add_argument("--size", type=int, default=128, help="side of the batches' pictures")
     parser.add_argument("--workers", type=int, default=0, help="processes of each loader")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--resized-crop", action="store_true", help="a random resized crop")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as temporary:
-        if args.folder is None:
-            files = make_pictures(Path(temporary), args.count, args.longest)
-        else:
-            files = sorted(args.folder.rglob("*.jpg"))[: args.count]
-        kind = "RandomResizedCrop" if args.resized_crop else "Resize"
-        title = f"{kind}({args.size}), {args.workers} workers, {len(files)} files"
-        print(f"{os.cpu_count()} cores, torch {torch.__version__}\n")
-        epochs = contenders(files, args.size, args.workers, args.resized_crop)
-        print(table(measure(epochs, args.rounds, args.workers), title))
+    print(f"{os.cpu_count()} cores, {peers.versions()}\n")
+    if args.folder is None:
+        if "LAYERWISE_MIRROR" not in os.environ:
+            print("Pictures are made up; for photographs, set LAYERWISE_MIRROR to the folder that")
+            print("has dogscats.tgz and jpeg_originals.tgz.\n")
+        all_cases(args)
+    else:
+        files = sorted(args.folder.rglob("*.jpg"))[: args.count]
+        compare(files, f"files of {args.folder}", args)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ PASSED_ON = {
 PRELUDE = "layerwise.core.prelude"
 # A record is found by its entry point, and tests import what they test with.
 NOT_IN_A_STAR = ("plugin", "testing")
+# Read as `engine.fit`: alone, such a name says too little.
+READ_WITH_ITS_MODULE = {"layerwise.core.train.engine"}
 TAKEN = {*dir(builtins), *sys.stdlib_module_names, "torch", "nn", "np", "pd", "plt"}
 
 
@@ -35,7 +37,7 @@ def names_of_star(reference):
         found: dict[str, list[str]] = {}
         for name in dict.fromkeys(["core", package]):
             for module, names in reference.public_modules(name).items():
-                if module.split(".")[2] in NOT_IN_A_STAR:
+                if module.split(".")[2] in NOT_IN_A_STAR or module in READ_WITH_ITS_MODULE:
                     continue
                 for each in names:
                     found.setdefault(each, []).append(module)
@@ -141,6 +143,6 @@ def test_the_number_of_names_changes_only_where_it_is_seen(root, reference, pack
     counted: Counter[str] = Counter()
     for package in packages:
         for module, names in reference.public_modules(package).items():
-            if module.split(".")[2] not in NOT_IN_A_STAR:
+            if module.split(".")[2] not in NOT_IN_A_STAR and module not in READ_WITH_ITS_MODULE:
                 counted[package] += len(names)
     assert {package: counted[package] for package in packages} == stated

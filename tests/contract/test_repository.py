@@ -18,6 +18,7 @@ ALLOWED = {
     "packages/core/src/layerwise/core/train/checkpoint.py: torch.load",
     "packages/vision/src/layerwise/vision/models/zoo.py: torch.load",
     # Pickles what was made a moment ago, to see whether loader processes can be given it.
+    "packages/core/src/layerwise/core/data/jobs.py: pickle",
     "packages/core/src/layerwise/core/data/loader.py: pickle",
     "packages/core/src/layerwise/core/testing/kinds.py: pickle",
 }

@@ -360,14 +360,21 @@ def test_a_stream_of_batches():
     assert lists(DataLoader(Batches(), num_workers=2)) == [[0, 0], [1, 1, 1]]
 
 
-def test_a_stream_that_shares_itself_out_among_workers_loses_nothing():
-    class Sharing(torch_data.IterableDataset):
-        def __iter__(self):
-            info = torch_data.get_worker_info()
-            part, parts = (info.id, info.num_workers) if info else (0, 1)
-            return iter(range(part, 10, parts))
+class Sharing(torch_data.IterableDataset):
+    """A stream for torch, that gives each worker a part of it."""
 
-    assert lists(DataLoader(Sharing(), 2, num_workers=2)) == lists(DataLoader(Sharing(), 2))
+    def __iter__(self):
+        info = torch_data.get_worker_info()
+        part, parts = (info.id, info.num_workers) if info else (0, 1)
+        return iter(range(part, 10, parts))
+
+
+def test_a_stream_that_shares_itself_out_among_workers_is_left_to_torch():
+    with pytest.raises(ValueError, match="use torch's own DataLoader"):
+        DataLoader(Sharing(), 2, num_workers=2)
+    dl = DataLoader(Sharing(), 2, num_workers=None)
+    assert dl.num_workers == 0
+    assert lists(dl) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
 
 
 def test_a_stream_whose_items_are_all_skipped_in_a_batch_keeps_its_order():

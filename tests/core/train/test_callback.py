@@ -10,8 +10,8 @@ from layerwise.core.train.callback import (
     Callback,
     CallbackTable,
     TrainEvalCallback,
+    _ordered,
     before_batch_cb,
-    ordered,
 )
 from layerwise.core.train.events import CancelFitException, CancelTrainException, Event
 from layerwise.core.train.recorder import Recorder
@@ -77,11 +77,11 @@ def test_the_smaller_order_comes_first_and_equals_keep_their_places():
         order = -5
 
     a, b = Callback(), Callback()
-    assert [type(cb).__name__ for cb in ordered([Late(), a, Early(), b])] == [
+    assert [type(cb).__name__ for cb in _ordered([Late(), a, Early(), b])] == [
         "Early", "Callback", "Callback", "Late",
     ]  # fmt: skip
-    assert ordered([a, b]) == [a, b]
-    assert ordered([b, a]) == [b, a]
+    assert _ordered([a, b]) == [a, b]
+    assert _ordered([b, a]) == [b, a]
 
 
 def test_after_and_before_count_more_than_order():
@@ -96,7 +96,7 @@ def test_after_and_before_count_more_than_order():
         order = 200
         before = (First,)
 
-    found = ordered([Second(), First(), Zeroth()])
+    found = _ordered([Second(), First(), Zeroth()])
     assert [type(cb).__name__ for cb in found] == ["Zeroth", "First", "Second"]
 
 
@@ -110,7 +110,7 @@ def test_after_a_base_class_means_after_its_subclasses_too():
     class Last(Callback):
         after = (Base,)
 
-    found = ordered([Last(), Derived()])
+    found = _ordered([Last(), Derived()])
     assert [type(cb).__name__ for cb in found] == ["Derived", "Last"]
 
 
@@ -123,7 +123,7 @@ def test_a_circle_is_refused_by_the_names_in_it():
 
     A.after = (B,)
     with pytest.raises(ValueError, match=r"(A -> B -> A|B -> A -> B).*change `after` or `before`"):
-        ordered([A(), B()])
+        _ordered([A(), B()])
 
 
 @given(st.data())
@@ -135,7 +135,7 @@ def test_any_demands_without_a_circle_are_met(data):
         after = tuple(c for c in classes if data.draw(st.integers(0, 3)) == 0)
         classes.append(type(f"C{i}", (Callback,), {"order": order, "after": after}))
     given_cbs = data.draw(st.permutations([c() for c in classes]))
-    found = ordered(given_cbs)
+    found = _ordered(given_cbs)
     assert sorted(map(id, found)) == sorted(map(id, given_cbs))
     place = {type(cb): i for i, cb in enumerate(found)}
     assert all(place[other] < place[c] for c in classes for other in c.after)

@@ -739,3 +739,46 @@ def test_the_number_of_batches_to_come_is_known(make_learner):
     learn.add_cb(Callback(before_fit=lambda: seen.append(learn.n_train_iter)))
     learn.fit(3)
     assert seen == [12]
+
+
+def test_after_fit_is_called_when_an_error_ends_the_fit(make_learner):
+    heard = []
+
+    def fail():
+        raise RuntimeError("once")
+
+    learn = make_learner()
+    tidy = Callback(after_fit=lambda: heard.append("tidied"))
+    with (
+        learn.added_cbs([tidy, Callback(after_pred=fail)]),
+        pytest.raises(RuntimeError, match="once"),
+    ):
+        learn.fit(1)
+    assert heard == ["tidied"]
+
+
+def test_an_error_in_after_fit_is_raised_once_and_hides_no_other(make_learner):
+    calls = []
+
+    def fail_late():
+        calls.append(1)
+        raise ValueError("late")
+
+    def fail():
+        raise RuntimeError("early")
+
+    learn = make_learner()
+    with learn.added_cbs(Callback(after_fit=fail_late)), pytest.raises(ValueError, match="late"):
+        learn.fit(1)
+    assert len(calls) == 1
+    both = [Callback(after_fit=fail_late), Callback(after_pred=fail)]
+    with learn.added_cbs(both), pytest.raises(RuntimeError, match="early") as caught:
+        learn.fit(1)
+    assert any("after_fit failed as well: ValueError: late" in n for n in caught.value.__notes__)
+
+
+def test_training_without_targets_says_what_to_do(make_learner, samples):
+    learn = make_learner()
+    learn.dls.loaders[0] = DataLoader([x for x, _ in samples(16)], bs=8)
+    with pytest.raises(ValueError, match="no targets"):
+        learn.fit(1)

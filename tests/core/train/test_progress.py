@@ -108,17 +108,18 @@ def test_bars_are_gone_after_a_fit(make_learner, terminal):
     assert re.search(r"\r\s*\r$", terminal())  # the last one is wiped
 
 
-def test_bars_of_a_fit_that_failed_do_not_stay_in_the_next(make_learner, terminal):
+def test_bars_of_a_fit_that_failed_are_closed(make_learner, terminal):
     learn = make_learner()
+    bars = []
 
     def fail():
+        bars.append(learn.progress._epochs)
         raise RuntimeError("once")
 
     with learn.added_cbs(Callback(after_pred=fail)), pytest.raises(RuntimeError):
         learn.fit(2)
-    failed = learn.progress._epochs
-    learn.fit(2)
-    assert failed.disable  # what tqdm sets on closing
+    assert bars[0].disable  # what tqdm sets on closing
+    assert learn.progress._epochs is None
 
 
 def test_a_bar_for_a_stream_counts_without_an_end(make_learner, samples, terminal):

@@ -76,16 +76,12 @@ from layerwise.core.optim.fused import *
 from layerwise.core.optim.groups import *
 from layerwise.core.optim.lists import *
 from layerwise.core.optim.optimizer import *
-from layerwise.core.optim.plan import *
-from layerwise.core.optim.recipe import *
-from layerwise.core.optim.saved import *
 from layerwise.core.optim.schedules import *
 from layerwise.core.optim.stats import *
 from layerwise.core.optim.steppers import *
 from layerwise.core.optim.wrap import *
 from layerwise.core.train.callback import *
 from layerwise.core.train.checkpoint import *
-from layerwise.core.train.engine import *
 from layerwise.core.train.events import *
 from layerwise.core.train.predict import *
 from layerwise.core.train.progress import *

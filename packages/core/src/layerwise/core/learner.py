@@ -11,7 +11,6 @@ from torch import nn
 
 from layerwise.core.callback.lr_find import Suggestion, lr_find, valley
 from layerwise.core.callback.schedule import fine_tune, fit_flat_cos, fit_one_cycle, fit_sgdr
-from layerwise.core.data.loader import DataLoader
 from layerwise.core.data.loaders import TfmdDL
 from layerwise.core.errors import nearest
 from layerwise.core.items import L, listify
@@ -26,9 +25,15 @@ from layerwise.core.optim.groups import BaseOptimizer
 from layerwise.core.optim.wrap import OptimWrapper
 from layerwise.core.random import draw_seed
 from layerwise.core.train import engine
-from layerwise.core.train.callback import Callback, CallbackTable, TrainEvalCallback
+from layerwise.core.train.callback import (
+    Callback,
+    CallbackTable,
+    TrainEvalCallback,
+    drawn_loop,
+)
 from layerwise.core.train.checkpoint import load_model, save_model
 from layerwise.core.train.events import FIT, Event
+from layerwise.core.train.inference import Kept, augmented_preds, in_order, predicted_item
 from layerwise.core.train.predict import GatherPredsCallback, activation_of, decodes_of
 from layerwise.core.train.progress import (
     EpochTable,
@@ -357,11 +362,12 @@ class Learner(TrainState):
         """The events around a fit, for what is no training."""
         n_epoch, epoch, seed = self.n_epoch, self.epoch, self.run_seed
         self.n_epoch, self.epoch, self.run_seed = 1, 0, draw_seed()
-        kept = _Kept(self)
+        kept = Kept(self)
         try:
-            self(FIT.before)
-            yield
-            self(FIT.after)
+            with engine.ended_fit(self):
+                self(FIT.before)
+                yield
+                self(FIT.after)
         finally:
             engine.forget_batch(self)
             kept.put_back()
@@ -429,7 +435,7 @@ class Learner(TrainState):
             (inputs,) predictions, targets (, decoded) (, losses); None in place of what was not
             kept.
         """
-        loader, order = _in_order(self._loader(ds_idx) if dl is None else dl)
+        loader, order = in_order(self._loader(ds_idx) if dl is None else dl)
         gather = GatherPredsCallback(
             with_input, with_loss, with_preds, with_targs, save_preds, save_targs, concat_dim
         )
@@ -462,26 +468,7 @@ class Learner(TrainState):
         Returns:
             The decoded prediction, what the loss decodes it to, and the prediction itself.
         """
-        if not hasattr(self.dls, "decode_batch"):
-            raise TypeError(
-                "predict takes an item through the transforms of the data and back; loaders of "
-                "Datasets or of a DataBlock have them. For a tensor that the model takes as it "
-                "is, use get_preds(dl=[(x[None],)])"
-            )
-        dl = self.dls.test_dl([item], rm_type_tfms=rm_type_tfms, num_workers=0, bs=1)
-        with no_bar(self):
-            inputs, preds, _, decoded = self.get_preds(dl=dl, with_input=True, with_decoded=True)
-        members = inputs if isinstance(inputs, tuple) else (inputs,)
-        outs = decoded if isinstance(decoded, tuple) else (decoded,)
-        sample = self.dls.decode_batch((*members, *outs))[0]
-        count = len(members)
-        target = sample[count] if len(sample) == count + 1 else tuple(sample[count:])
-        result = (target, _first(decoded), _first(preds))
-        return (
-            ((sample[0] if count == 1 else tuple(sample[:count])), *result)
-            if with_input
-            else result
-        )
+        return predicted_item(self, item, rm_type_tfms, with_input)
 
     def show_results(
         self,
@@ -530,29 +517,8 @@ class Learner(TrainState):
         Returns:
             Predictions, or the pair of them, and targets.
         """
-        source = self._loader(ds_idx) if dl is None else dl
-        settings: dict[str, Any] = {"shuffle": False, "drop_last": False}
-        own = {"after_item": item_tfms, "after_batch": batch_tfms}
-        train = self.dls[0]
-        for name, given in own.items():
-            settings[name] = list(getattr(train, name)) if given is None else given
-        augmented = source.new(**settings)
-        as_training = getattr(augmented.dataset, "set_split_idx", None)
-        if as_training is None:
-            raise TypeError(
-                f"tta augments by the transforms of Datasets; {type(augmented.dataset).__name__} "
-                "has none"
-            )
-        with no_bar(self), as_training(0):
-            runs = [self.get_preds(dl=augmented)[0] for _ in range(n)]
-        with no_bar(self):
-            plain, targets = self.get_preds(dl=source.new(shuffle=False, drop_last=False))
-        if use_max:
-            return _each(lambda *r: torch.stack(r).amax(0), *runs, plain), targets
-        varied = _each(lambda *r: torch.stack(r).mean(0), *runs)
-        if beta is None:
-            return (varied, plain), targets
-        return _each(lambda v, p: torch.lerp(v, p, beta), varied, plain), targets
+        loader = self._loader(ds_idx) if dl is None else dl
+        return augmented_preds(self, loader, n, item_tfms, batch_tfms, beta, use_max)
 
     # -- files and looks -------------------------------------------------------------------
 
@@ -616,15 +582,7 @@ class Learner(TrainState):
 
     def show_training_loop(self) -> None:
         """Print the events of training with the callbacks that hear each."""
-        depth = 0
-        for event in Event:
-            if event.startswith("after_cancel"):
-                continue
-            hearing = [type(cb).__name__ for cb in self.cbs if _hears(cb, event)]
-            ends = event.startswith("after_") and event not in ("after_pred", "after_loss")
-            depth = max(0, depth - ends)
-            print(f"{'  ' * depth}{event:<20} {', '.join(hearing)}".rstrip())
-            depth += event.startswith("before_")
+        print("\n".join(drawn_loop(self.cbs)))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -635,41 +593,6 @@ class Learner(TrainState):
             )
         known = {n for n in (*dir(type(self)), *self.__dict__) if not n.startswith("_")}
         raise AttributeError(f"{type(self).__name__} has no {name!r}.{nearest(name, known)}")
-
-
-class _Kept:
-    """What a validation must not change: the record of the training before it, and its counts."""
-
-    def __init__(self, learn: Learner) -> None:
-        self.counts = learn.train_iter, learn.pct_train
-        self.learn = learn
-        # A recorder starts a record with new lists and leaves the old ones as they are.
-        self.records = [
-            (part, dict(vars(part)))
-            for cb in learn.cbs
-            if isinstance(cb, Recorder)
-            for part in (cb, cb.smooth_loss, cb.loss_metric)
-        ]
-
-    def put_back(self) -> None:
-        """Restore them."""
-        for part, values in self.records:
-            vars(part).update(values)
-        self.learn.train_iter, self.learn.pct_train = self.counts
-
-
-def _in_order(loader: Any) -> tuple[Any, torch.Tensor | None]:
-    """`loader` with all items and no shuffling, and what puts its items in the data's order."""
-    if not isinstance(loader, DataLoader):
-        return loader, None
-    if loader.shuffle or loader.drop_last:
-        loader = loader.new(shuffle=False, drop_last=False)
-    if not loader.indexed:
-        return loader, None
-    places = loader.get_idxs()
-    if places == list(range(len(places))):
-        return loader, None
-    return loader, torch.tensor(places).argsort()
 
 
 def _loss_of(dls: Any) -> Callable[..., Any]:
@@ -694,19 +617,3 @@ def _listed(cbs: Any) -> list[Any]:
     if cbs is None:
         return []
     return list(cbs) if isinstance(cbs, list | tuple) else [cbs]
-
-
-def _first(x: Any) -> Any:
-    return tuple(member[0] for member in x) if isinstance(x, tuple) else x[0]
-
-
-def _each(function: Callable[..., Any], *outputs: Any) -> Any:
-    """`function` of several outputs of the model, member by member where they are tuples."""
-    if isinstance(outputs[0], tuple | list):
-        return tuple(function(*members) for members in zip(*outputs, strict=True))
-    return function(*outputs)
-
-
-def _hears(cb: Callback, event: Event) -> bool:
-    own = getattr(type(cb), event.value) is not getattr(Callback, event.value)
-    return own or event.value in vars(cb)

@@ -11,6 +11,9 @@ from layerwise.vision.types import PILBase, PILImage, PILMask
 
 __all__ = ["AddMaskCodes", "ImageBlock", "MaskBlock"]
 
+# Files are opened and decoded: worth a process per core where there is enough to do.
+_WORKERS = {"num_workers": None}
+
 
 def ImageBlock(cls: type[PILBase] = PILImage) -> TransformBlock:  # noqa: N802 - as all blocks
     """A block for pictures: opened as `cls`, as floats from 0 to 1 on the device.
@@ -18,7 +21,7 @@ def ImageBlock(cls: type[PILBase] = PILImage) -> TransformBlock:  # noqa: N802 -
     Args:
         cls: type of picture, for example `PILImageBW`.
     """
-    return TransformBlock(type_tfms=cls.create, batch_tfms=IntToFloatTensor)
+    return TransformBlock(type_tfms=cls.create, batch_tfms=IntToFloatTensor, dls_kwargs=_WORKERS)
 
 
 class AddMaskCodes(Transform):
@@ -49,4 +52,9 @@ def MaskBlock(codes: Sequence[str] | None = None) -> TransformBlock:  # noqa: N8
     """
     to_mask = AddMaskCodes(codes)
     to_mask.loss_func = CrossEntropyLossFlat(axis=1)  # type: ignore[attr-defined]  # for the Learner
-    return TransformBlock(type_tfms=PILMask.create, item_tfms=to_mask, batch_tfms=IntToFloatTensor)
+    return TransformBlock(
+        type_tfms=PILMask.create,
+        item_tfms=to_mask,
+        batch_tfms=IntToFloatTensor,
+        dls_kwargs=_WORKERS,
+    )

@@ -67,7 +67,9 @@ plugin = Plugin(
             "BodySplit": Entry("layerwise.vision.models.head:BodySplit", "parameter groups"),
             "PILImage.create": Entry("layerwise.vision.types:PILImage.create", "in colours"),
             "PILImageBW.create": Entry("layerwise.vision.types:PILImageBW.create", "in greys"),
-            "PILMask.create": Entry("layerwise.vision.types:PILMask.create", "a class for each pixel"),
+            "PILMask.create": Entry(
+                "layerwise.vision.types:PILMask.create", "a class for each pixel"
+            ),
         },
         "type": {
             "PILImage": Entry("layerwise.vision.types:PILImage", "colour picture"),

@@ -10,6 +10,7 @@ import numpy as np
 from layerwise.core.data.filtered import FilteredBase, SplitLists
 from layerwise.core.errors import DataError, SkipItemException, nearest
 from layerwise.core.items import L
+from layerwise.core.random import isolated
 from layerwise.core.transforms.pipeline import Pipeline, describe
 from layerwise.core.transforms.transform import Transform
 
@@ -68,9 +69,14 @@ class TfmdLists(FilteredBase):
         self.tfms.split_idx = value
 
     def setup(self, train_setup: bool = True) -> None:
-        """Let each transform learn its state, then note the type of an item after each step."""
-        self.tfms.setup(self, train_setup and self.splits is not None)
-        self.types = self._trace_types()
+        """Let each transform learn its state, then note the type of an item after each step.
+
+        What readers draw meanwhile from global generators leaves no trace in them, so that the
+        seed of a training may be set before or after its data are built.
+        """
+        with isolated(0):
+            self.tfms.setup(self, train_setup and self.splits is not None)
+            self.types = self._trace_types()
 
     def _trace_types(self) -> list[Any]:
         source = self.subset(0) if self.splits is not None and len(self._split(0)) else self

@@ -93,7 +93,7 @@ class FilteredBase:
             "shuffle": val_shuffle,
             "n": None,
             "drop_last": False,
-            "num_workers": kwargs.get("num_workers"),
+            "num_workers": kwargs.get("num_workers", 0),
         }
         rest = [train.new(self.subset(i), **{**others, **own[i]}) for i in range(1, len(own))]
         target = device if device is not None else default_device()

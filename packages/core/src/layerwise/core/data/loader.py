@@ -6,20 +6,27 @@ seed, epoch, number, index) alone, so neither workers nor prefetching change the
 """
 
 import multiprocessing
-import operator
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain, count, islice, repeat
 from pickle import PicklingError
 from typing import Any, Self
 
 import torch
 import torch.utils.data as torch_data
-from torch.utils.data._utils import worker
 
 from layerwise.core.data.collate import fa_collate, fa_convert
+from layerwise.core.data.jobs import (
+    Failure,
+    Job,
+    JobKey,
+    JobSampler,
+    Key,
+    Purpose,
+    Stream,
+    Worker,
+    repeats,
+)
 from layerwise.core.errors import DataError, SkipItemException, refuse_unknown
 from layerwise.core.items import noop
 from layerwise.core.nested import to_device
@@ -28,13 +35,8 @@ from layerwise.core.transforms.pipeline import describe
 
 __all__ = ["DataLoader", "worker_count"]
 
-# Which stream of randomness a key is for, so that no two of them share their numbers.
-_ORDER, _GLOBAL, _ITEM, _BATCH = range(4)
 # A worker that makes fewer batches than this costs more to start than it saves.
 _BATCHES_PER_WORKER = 4
-
-Key = tuple[int, int]
-Job = tuple[Key, int, Sequence[Any], Sequence[int] | None]
 
 
 class DataLoader:
@@ -122,8 +124,16 @@ class DataLoader:
         self.n = _length(dataset, n, indexed)
         self.device = torch.device(device) if device is not None else None
         self.persistent_workers, self.prefetch_factor = persistent_workers, prefetch_factor
+        shares_itself_out = isinstance(dataset, torch_data.IterableDataset)
         if num_workers is None:
-            num_workers = worker_count(None if self.n is None else -(-self.n // (bs or 1)))
+            batches = None if self.n is None else -(-self.n // (bs or 1))
+            num_workers = 0 if shares_itself_out else worker_count(batches)
+        if num_workers and shares_itself_out:
+            raise ValueError(
+                f"num_workers={num_workers}: {type(dataset).__name__} is an IterableDataset of "
+                "torch, which decides itself what each worker reads; use torch's own DataLoader "
+                "for it, which every Learner takes, or num_workers=0"
+            )
         self.num_workers = num_workers
         self._key: Key | None = None
         self._torch: torch_data.DataLoader[Any] | None = None
@@ -189,7 +199,7 @@ class DataLoader:
 
     def _finish(self, made: Any, key: Key, number: int) -> Any:
         batch = made if self.device is None else to_device(made, self.device)
-        with keyed(*key, number, _BATCH):
+        with keyed(*key, number, Purpose.BATCH):
             return self.after_batch(batch)
 
     def _made(self, key: Key) -> Iterator[Any]:
@@ -197,15 +207,15 @@ class DataLoader:
 
     def _local(self, key: Key) -> Iterator[Any]:
         if self.indexed:
-            for job in self._jobs(key):
-                yield from self._do(job, restore=True)
+            for job in self.jobs(key):
+                yield from self.do_job(job, restore=True)
         else:
-            yield from chain.from_iterable(self._stream(key))
+            yield from chain.from_iterable(self.read_stream(key))
 
     def _by_workers(self, key: Key) -> Iterator[Any]:
         for result in self._started(self._torch_loader(key)):
             for made in result:
-                if isinstance(made, _Failure):
+                if isinstance(made, Failure):
                     made.raise_again()
                 yield made
 
@@ -223,11 +233,11 @@ class DataLoader:
     def _torch_loader(self, key: Key) -> "torch_data.DataLoader[Any]":
         """The stock loader whose workers do our jobs; kept when workers persist."""
         if self._torch is None or not self.indexed:
-            work: Any = _Jobs(self) if self.indexed else _Stream(self, key)
+            work: Any = Worker(self) if self.indexed else Stream(self, key)
             self._torch = torch_data.DataLoader(
                 work,
                 batch_size=None,
-                sampler=_JobSampler(self) if self.indexed else None,
+                sampler=JobSampler(self) if self.indexed else None,
                 num_workers=self.num_workers,
                 pin_memory=self.pin_memory,
                 timeout=self.timeout,
@@ -238,7 +248,7 @@ class DataLoader:
                 generator=torch.Generator(),  # else torch draws from the global one
             )
         if self.indexed:
-            self._torch.sampler.key = key  # type: ignore[attr-defined]  # it is a _JobSampler
+            self._torch.sampler.key = key  # type: ignore[attr-defined]  # it is a JobSampler
         loader = self._torch
         if not self.persistent_workers:
             self._torch = None
@@ -246,41 +256,40 @@ class DataLoader:
 
     # -- what a job does -------------------------------------------------------------------
 
-    def _jobs(self, key: Key) -> Iterator[Job]:
+    def jobs(self, key: Key) -> Iterator[Job]:
         """The epoch as jobs: (key, number of the batch, indices of its samples)."""
-        with keyed(*key, _ORDER):
+        with keyed(*key, Purpose.ORDER):
             indices = list(self.sample())
-        draws = _draws(indices)
+        draws = repeats(indices)
         size = self.bs or 1
         for number, start in enumerate(range(0, len(indices), size)):
             chunk = indices[start : start + size]
             if len(chunk) == size or not self.drop_last:
                 yield key, number, chunk, draws[start : start + size] if draws else None
 
-    def _do(self, job: Job, *, restore: bool) -> list[Any]:
+    def do_job(self, job: Job, *, restore: bool) -> list[Any]:
         """The batches of one job; none when all of its items were skipped."""
         key, number, indices, _ = job
-        seed = mix_key(*key, number, _GLOBAL)
+        seed = mix_key(*key, number, Purpose.GLOBAL)
         try:
-            with isolated(seed, restore=restore), _JobKey(job, seed, self.bs or 1) as current:
+            with isolated(seed, restore=restore), JobKey(job, seed, self.bs or 1) as current:
                 return list(self.create_batches(current.each(indices)))
         except Exception as error:
             error.add_note(f"while batch {number} was made, of the items {indices}")
             raise
 
-    def _stream(self, key: Key, part: int = 0, parts: int = 1) -> Iterator[list[Any]]:
+    def read_stream(self, key: Key, part: int = 0, parts: int = 1) -> Iterator[list[Any]]:
         """The results of the jobs `part`, `part + parts`, ... of a stream, which is read whole."""
         restore = parts == 1
-        with isolated(mix_key(*key, _ORDER), restore=restore), _unshared():
-            samples = islice(
-                iter(self.dataset) if self.dataset is not None else repeat(None), self.n
-            )
+        with isolated(mix_key(*key, Purpose.ORDER), restore=restore):
+            source = repeat(None) if self.dataset is None else iter(self.dataset)
+        samples = islice(source, self.n)
         size = self.bs or 1
         for number in count():
-            seed = mix_key(*key, number, _GLOBAL)
+            seed = mix_key(*key, number, Purpose.GLOBAL)
             # Items of a stream have no index; their place in it is their key.
             job: Job = (key, number, range(number * size, (number + 1) * size), None)
-            with isolated(seed, restore=restore), _JobKey(job, seed, size) as current:
+            with isolated(seed, restore=restore), JobKey(job, seed, size) as current:
                 chunk = _read(samples, size, number * size)
                 if not chunk and number == 0 and isinstance(self.dataset, Iterator):
                     raise DataError(
@@ -418,69 +427,6 @@ class DataLoader:
         return {**vars(self), "_torch": None}
 
 
-class _Jobs(torch_data.Dataset[Any]):
-    """What a worker holds: the loader, asked for one job at a time."""
-
-    def __init__(self, loader: DataLoader) -> None:
-        self.loader = loader
-
-    def __getitem__(self, job: Job) -> list[Any]:
-        try:
-            return self.loader._do(job, restore=False)
-        except Exception as error:  # sent to the main process, which raises it
-            return [_Failure(error)]
-
-
-class _JobSampler(torch_data.Sampler[Job]):
-    def __init__(self, loader: DataLoader) -> None:
-        self.loader = loader
-        self.key: Key = (0, 0)
-
-    def __iter__(self) -> Iterator[Job]:
-        return self.loader._jobs(self.key)
-
-
-class _Stream(torch_data.IterableDataset[Any]):
-    """A stream read by every worker, each making every n-th batch; order as with one process."""
-
-    def __init__(self, loader: DataLoader, key: Key) -> None:
-        self.loader, self.key = loader, key
-
-    def __iter__(self) -> Iterator[list[Any]]:
-        info = torch_data.get_worker_info()
-        part, parts = (info.id, info.num_workers) if info else (0, 1)
-        try:
-            yield from self.loader._stream(self.key, part, parts)
-        except Exception as error:  # sent to the main process, which raises it
-            yield [_Failure(error)]
-
-
-class _Failure:
-    """An exception on its way from a worker; pickling alone would drop its cause and traceback."""
-
-    def __init__(self, error: Exception) -> None:
-        import traceback
-
-        self.error = _picklable(error)
-        self.cause = _picklable(error.__cause__) if error.__cause__ else None
-        self.trace = "".join(traceback.format_exception(error))
-
-    def raise_again(self) -> None:
-        info = f"in a worker process:\n{self.trace}"
-        self.error.add_note(info)
-        raise self.error from self.cause
-
-
-def _picklable(error: BaseException) -> BaseException:
-    import pickle
-
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - what was dumped a moment ago
-    except Exception:  # whatever a class of the user's does when it is copied
-        return DataError(f"{type(error).__name__}: {error}")
-    return error
-
-
 def worker_count(batches: int | None) -> int:
     """Processes worth starting for that many batches: at most one per core and eight in all.
 
@@ -509,87 +455,17 @@ def _length(dataset: Any, n: int | None, indexed: bool) -> int | None:
     return n if size is None else size if n is None else min(n, size)
 
 
-class _JobKey(keyed):
-    """The key of a job and, while one of its items is made, the key of that item.
-
-    One object for the job, since a context for each item costs more than many an item does.
-    """
-
-    __slots__ = ("_job", "_of", "_own", "_place", "_size")
-
-    def __init__(self, job: Job, seed: int, size: int) -> None:
-        super().__init__(seed)
-        self._job, self._size = job, size
-        self._place: int | None = None  # of the item being made, within its job
-        self._of: int | None = None  # of the item that `_own` is for
-        self._own: torch.Generator | None = None
-
-    def each(self, samples: Iterable[Any]) -> Iterator[Any]:
-        """`samples`, the key of each in force until the next is asked for."""
-        for self._place, sample in enumerate(samples):
-            yield sample
-        self._place = None
-
-    def generator(self) -> torch.Generator:
-        """The generator of the item being made, otherwise that of the job."""
-        if self._place is None:
-            return super().generator()
-        if self._own is None or self._of != self._place:
-            self._of = self._place
-            self._own = torch.Generator().manual_seed(mix_key(*self._item_key(self._place)))
-        return self._own
-
-    def _item_key(self, place: int) -> tuple[int, ...]:
-        key, number, indices, draws = self._job
-        try:
-            index = operator.index(indices[place])
-        except TypeError:  # an index that is no number is known by its place in the epoch
-            index = number * self._size + place
-        return (*key, index, draws[place] if draws else 0, _ITEM)
-
-
-def _draws(indices: list[Any]) -> list[int] | None:
-    """For each index how often it came before, so that no two draws are equal; None if never."""
-    try:
-        if len(set(indices)) == len(indices):
-            return None
-    except TypeError:  # indices that cannot be counted: their place is their number
-        return None
-    seen: Counter[Any] = Counter()
-    draws = []
-    for index in indices:
-        draws.append(seen[index])
-        seen[index] += 1
-    return draws
-
-
 def _read(samples: Iterator[Any], size: int, start: int) -> list[Any]:
     chunk = []
     try:
-        with _unshared():
-            for sample in islice(samples, size):
-                chunk.append(sample)
+        for sample in islice(samples, size):
+            chunk.append(sample)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         raise DataError(
             f"reading item {start + len(chunk)} of the stream failed: {what}"
         ) from error
     return chunk
-
-
-@contextmanager
-def _unshared() -> Iterator[None]:
-    """Within a worker, hide that it is one from a stream that is read.
-
-    Streams for torch ask `get_worker_info` and give each worker another part. Here each worker
-    reads the stream whole and makes its share of the batches, so that order and data do not depend
-    on how many workers there are; a part of a part would lose data without a word.
-    """
-    info, worker._worker_info = worker._worker_info, None
-    try:
-        yield
-    finally:
-        worker._worker_info = info
 
 
 def _options(cls: type) -> list[str]:

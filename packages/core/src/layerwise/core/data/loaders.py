@@ -28,7 +28,8 @@ class TfmdDL(DataLoader):
         dataset: samples, as a rule `Datasets` or `TfmdLists`.
         bs: samples per batch.
         shuffle: a new order each epoch.
-        num_workers: processes that make batches; None: one per core where there is enough to do.
+        num_workers: processes that make batches; 0, since data in memory come faster without; None:
+            one per core where there is enough to do, as blocks that open files ask for.
         after_item, before_batch, after_batch: transforms, functions or pipelines.
         n_inp: how many members of a batch are input; the data set says so when None.
         do_setup: let the transforms learn their state from this loader.
@@ -44,7 +45,7 @@ class TfmdDL(DataLoader):
         dataset: Any,
         bs: int | None = 64,
         shuffle: bool = False,
-        num_workers: int | None = None,
+        num_workers: int | None = 0,
         *,
         after_item: Any = None,
         before_batch: Any = None,
@@ -208,6 +209,8 @@ class DataLoaders:
             are taken too.
         path: where what belongs to the task is written.
         device: where batches go; stays as each loader has it when None.
+        n_inp: how many members of a batch are input; the training loader says so, else all but
+            the last, when None.
 
     Example:
         >>> dls = DataLoaders(DataLoader([1, 2, 3], bs=2), DataLoader([4], bs=2))
@@ -216,12 +219,16 @@ class DataLoaders:
     """
 
     def __init__(
-        self, *loaders: Any, path: str | Path = ".", device: torch.device | str | None = None
+        self,
+        *loaders: Any,
+        path: str | Path = ".",
+        device: torch.device | str | None = None,
+        n_inp: int | None = None,
     ) -> None:
         self.loaders = list(loaders)
         self.path = Path(path)
         self._device: torch.device | None = None
-        self._n_inp: int | None = None
+        self._n_inp = n_inp
         if device is not None:
             self.device = torch.device(device)
 
@@ -287,10 +294,15 @@ class DataLoaders:
         return self.to("cpu")
 
     @property
+    def known_n_inp(self) -> int | None:
+        """The same as `n_inp` where that is known without loading a batch, else None."""
+        return self._n_inp if self._n_inp is not None else getattr(self.train, "n_inp", None)
+
+    @property
     def n_inp(self) -> int:
         """How many members of a batch are input."""
         if self._n_inp is None:
-            told = getattr(self.train, "n_inp", None)
+            told = self.known_n_inp
             if told is None:
                 batch = self.one_batch()
                 told = max(1, len(batch) - 1) if isinstance(batch, tuple | list) else 1

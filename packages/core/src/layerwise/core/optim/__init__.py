@@ -5,9 +5,6 @@ from layerwise.core.optim.fused import *
 from layerwise.core.optim.groups import *
 from layerwise.core.optim.lists import *
 from layerwise.core.optim.optimizer import *
-from layerwise.core.optim.plan import *
-from layerwise.core.optim.recipe import *
-from layerwise.core.optim.saved import *
 from layerwise.core.optim.schedules import *
 from layerwise.core.optim.stats import *
 from layerwise.core.optim.steppers import *

@@ -17,7 +17,7 @@ from torch import Tensor
 from layerwise.core.optim.lists import TensorList
 from layerwise.core.optim.stats import Initial
 
-__all__ = ["TILE", "Bucket", "Tile", "make_buckets"]
+__all__: list[str] = []
 
 TILE = 262_144
 """Elements in a tile: the fastest of 2**15 to 2**20 on two cores with 1 MiB of L2 each.

@@ -13,7 +13,7 @@ from layerwise.core.optim.lists import TensorList
 from layerwise.core.optim.plan import Tile
 from layerwise.core.optim.stats import Initial, Stat
 
-__all__ = ["RecipeCall", "run_block"]
+__all__: list[str] = []
 
 Lists: TypeAlias = tuple[TensorList, ...] | TensorList
 _DOT_DTYPES = frozenset({torch.float32, torch.float64})

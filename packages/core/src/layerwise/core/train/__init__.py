@@ -2,7 +2,6 @@
 
 from layerwise.core.train.callback import *
 from layerwise.core.train.checkpoint import *
-from layerwise.core.train.engine import *
 from layerwise.core.train.events import *
 from layerwise.core.train.predict import *
 from layerwise.core.train.progress import *

@@ -10,7 +10,7 @@ from layerwise.core.errors import refuse_unknown
 from layerwise.core.train.events import CancelException, Event
 from layerwise.core.train.state import TrainState
 
-__all__ = ["Callback", "CallbackTable", "TrainEvalCallback", "before_batch_cb", "ordered"]
+__all__ = ["Callback", "TrainEvalCallback", "before_batch_cb"]
 
 
 class Callback:
@@ -133,7 +133,7 @@ class Callback:
         """The fit was cancelled."""
 
     def after_fit(self) -> None:
-        """The fit is done; files and settings that were changed for it are put back here."""
+        """The fit is done, or an error ends it: what was changed for it is put back here."""
 
     def __getattr__(self, name: str) -> Any:
         # Only reached for what the callback itself does not have.
@@ -174,7 +174,7 @@ class CallbackTable:
     """For each event, the callbacks that do something at it, in order; kept until they change."""
 
     def __init__(self, cbs: Iterable[Callback]) -> None:
-        self.cbs = ordered(cbs)
+        self.cbs = _ordered(cbs)
         self._per_event: dict[str, list[Callback]] = {
             event.value: [cb for cb in self.cbs if _does(cb, event)] for event in Event
         }
@@ -209,7 +209,26 @@ def _does(cb: Callback, event: Event) -> bool:
     return getattr(type(cb), event.value) is not getattr(Callback, event.value)
 
 
-def ordered(cbs: Iterable[Callback]) -> list[Callback]:
+def drawn_loop(cbs: Iterable[Callback]) -> list[str]:
+    """The events of training, indented as they lie in each other, with who hears each.
+
+    Example:
+        >>> print(drawn_loop([TrainEvalCallback()])[1])
+        before_fit           TrainEvalCallback
+    """
+    lines, depth = [], 0
+    for event in Event:
+        if event.startswith("after_cancel"):
+            continue
+        hearing = [type(cb).__name__ for cb in cbs if _does(cb, event)]
+        ends = event.startswith("after_") and event not in ("after_pred", "after_loss")
+        depth = max(0, depth - ends)
+        lines.append(f"{'  ' * depth}{event:<20} {', '.join(hearing)}".rstrip())
+        depth += event.startswith("before_")
+    return lines
+
+
+def _ordered(cbs: Iterable[Callback]) -> list[Callback]:
     """`cbs` by `order`, moved only as far as `after` and `before` of their classes demand.
 
     Raises:

@@ -1,7 +1,8 @@
 """The loop, and only the loop. `train/events.py` draws it."""
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from layerwise.core.train.state import TrainState
 __all__ = [
     "all_batches",
     "batch_step",
+    "ended_fit",
     "fit",
     "forget_batch",
     "one_batch",
@@ -52,7 +54,8 @@ def fit(learn: TrainState, n_epoch: int, start_epoch: int = 0) -> None:
     learn.run_seed = draw_seed()
 
     try:
-        run_phase(learn, FIT, _epochs)
+        with ended_fit(learn):
+            run_phase(learn, FIT, _epochs)
     except CancelException as error:
         error.add_note(
             "raised outside of the part of training that it cuts short; train/events.py draws "
@@ -66,6 +69,20 @@ def fit(learn: TrainState, n_epoch: int, start_epoch: int = 0) -> None:
     finally:
         forget_batch(learn)
         learn.opt.zero_grad()  # what a cancelled step or an error left would be in the next fit
+
+
+@contextmanager
+def ended_fit(learn: TrainState) -> Iterator[None]:
+    """Call `after_fit` also when an error ends what is done here, so that callbacks tidy up."""
+    try:
+        yield
+    except BaseException as error:
+        if Event.after_fit not in getattr(error, "__notes__", [""])[-1]:  # it did not fail itself
+            try:
+                learn(FIT.after)
+            except Exception as second:
+                error.add_note(f"after_fit failed as well: {type(second).__name__}: {second}")
+        raise
 
 
 def forget_batch(learn: TrainState) -> None:
@@ -136,8 +153,10 @@ def split_batch(learn: TrainState, batch: Any) -> tuple[tuple[Any, ...], tuple[A
     batch = to_plain(batch)
     if isinstance(batch, Mapping) or not isinstance(batch, tuple | list):
         return (batch,), ()
-    # Asked of the loader: `DataLoaders.n_inp` may load a batch to find out, each time.
-    count = getattr(getattr(learn.dls, "train", None), "n_inp", None)
+    if hasattr(learn.dls, "known_n_inp"):
+        count = learn.dls.known_n_inp
+    else:
+        count = getattr(getattr(learn.dls, "train", None), "n_inp", None)
     if count is None:
         count = max(1, len(batch) - 1)
     return tuple(batch[:count]), tuple(batch[count:])
@@ -155,8 +174,14 @@ def batch_step(learn: TrainState) -> None:
         learn.loss_grad = learn.loss_func(learn.pred, *learn.yb)
         learn.loss = learn.loss_grad.detach().clone()
     learn(Event.after_loss)
-    if not learn.training or not learn.yb:
+    if not learn.training:
         return
+    if learn.loss_grad is None:
+        raise ValueError(
+            "this batch has no targets, so there is no loss to train with; give the loader "
+            "samples of (input, target), set `learn.loss_grad` in a callback's after_pred, or "
+            "override batch_step"
+        )
     run_phase(learn, BACKWARD, _backward)
     run_phase(learn, STEP, _step)
     learn.opt.zero_grad()

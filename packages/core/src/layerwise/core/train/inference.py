@@ -1,0 +1,115 @@
+"""What a learner does with a trained model: items, orders, augmentation at test time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from layerwise.core.data.loader import DataLoader
+from layerwise.core.train.progress import no_bar
+from layerwise.core.train.recorder import Recorder
+
+__all__: list[str] = []
+
+
+class Kept:
+    """What a validation must not change: the record of the training before it, and its counts."""
+
+    def __init__(self, learn: Any) -> None:
+        self.counts = learn.train_iter, learn.pct_train
+        self.learn = learn
+        # A recorder starts a record with new lists and leaves the old ones as they are.
+        self.records = [
+            (part, dict(vars(part)))
+            for cb in learn.cbs
+            if isinstance(cb, Recorder)
+            for part in (cb, cb.smooth_loss, cb.loss_metric)
+        ]
+
+    def put_back(self) -> None:
+        """Restore them."""
+        for part, values in self.records:
+            vars(part).update(values)
+        self.learn.train_iter, self.learn.pct_train = self.counts
+
+
+def in_order(loader: Any) -> tuple[Any, Tensor | None]:
+    """`loader` with all items and no shuffling, and what puts its items in the data's order."""
+    if not isinstance(loader, DataLoader):
+        return loader, None
+    if loader.shuffle or loader.drop_last:
+        loader = loader.new(shuffle=False, drop_last=False)
+    if not loader.indexed:
+        return loader, None
+    places = loader.get_idxs()
+    if places == list(range(len(places))):
+        return loader, None
+    return loader, torch.tensor(places).argsort()
+
+
+def predicted_item(
+    learn: Any, item: Any, rm_type_tfms: int | None, with_input: bool
+) -> tuple[Any, ...]:
+    """What `learn` says of one item; see `Learner.predict`."""
+    if not hasattr(learn.dls, "decode_batch"):
+        raise TypeError(
+            "predict takes an item through the transforms of the data and back; loaders of "
+            "Datasets or of a DataBlock have them. For a tensor that the model takes as it "
+            "is, use get_preds(dl=[(x[None],)])"
+        )
+    dl = learn.dls.test_dl([item], rm_type_tfms=rm_type_tfms, num_workers=0, bs=1)
+    with no_bar(learn):
+        inputs, preds, _, decoded = learn.get_preds(dl=dl, with_input=True, with_decoded=True)
+    members = inputs if isinstance(inputs, tuple) else (inputs,)
+    outs = decoded if isinstance(decoded, tuple) else (decoded,)
+    sample = learn.dls.decode_batch((*members, *outs))[0]
+    count = len(members)
+    target = sample[count] if len(sample) == count + 1 else tuple(sample[count:])
+    result = (target, _first(decoded), _first(preds))
+    if not with_input:
+        return result
+    return (sample[0] if count == 1 else tuple(sample[:count]), *result)
+
+
+def augmented_preds(
+    learn: Any,
+    loader: Any,
+    n: int,
+    item_tfms: Any,
+    batch_tfms: Any,
+    beta: float | None,
+    use_max: bool,
+) -> tuple[Any, Any]:
+    """Predictions over augmented items and plain ones; see `Learner.tta`."""
+    settings: dict[str, Any] = {"shuffle": False, "drop_last": False}
+    for name, given in (("after_item", item_tfms), ("after_batch", batch_tfms)):
+        settings[name] = list(getattr(learn.dls[0], name)) if given is None else given
+    augmented = loader.new(**settings)
+    as_training = getattr(augmented.dataset, "set_split_idx", None)
+    if as_training is None:
+        raise TypeError(
+            f"tta augments by the transforms of Datasets; {type(augmented.dataset).__name__} "
+            "has none"
+        )
+    with no_bar(learn), as_training(0):
+        runs = [learn.get_preds(dl=augmented)[0] for _ in range(n)]
+    with no_bar(learn):
+        plain, targets = learn.get_preds(dl=loader.new(shuffle=False, drop_last=False))
+    if use_max:
+        return _each(lambda *r: torch.stack(r).amax(0), *runs, plain), targets
+    varied = _each(lambda *r: torch.stack(r).mean(0), *runs)
+    if beta is None:
+        return (varied, plain), targets
+    return _each(lambda v, p: torch.lerp(v, p, beta), varied, plain), targets
+
+
+def _first(x: Any) -> Any:
+    return tuple(member[0] for member in x) if isinstance(x, tuple) else x[0]
+
+
+def _each(function: Callable[..., Any], *outputs: Any) -> Any:
+    """`function` of several outputs of the model, member by member where they are tuples."""
+    if isinstance(outputs[0], tuple | list):
+        return tuple(function(*members) for members in zip(*outputs, strict=True))
+    return function(*outputs)
