@@ -261,3 +261,13 @@ def test_showing_draws_on_the_axes_given():
     assert PILImage.create(PIXELS).show(ctx=ax) is ax
     assert ax.images[0].get_array().shape == (6, 8, 3)
     plt.close("all")
+
+
+@pytest.mark.parametrize("k", range(8))
+def test_a_picture_and_its_tensor_lie_the_same_way(k):
+    picture = PILImage.create(np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3))
+    turned = ToTensor()(picture).dihedral(k)
+    assert type(turned) is TensorImage
+    assert torch.equal(turned.as_plain(), ToTensor()(picture.dihedral(k)).as_plain())
+    if k == 1:
+        assert torch.equal(turned.as_plain(), ToTensor()(picture).flip_lr().as_plain())

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layerwise.core.data.dataset import Datasets, TfmdLists
+from layerwise.core.data.dataset import Datasets, TfmdLists, decode_at, show_at
 from layerwise.core.data.dataset import test_set as made_test_set
 from layerwise.core.errors import DataError, SkipItemException
 from layerwise.core.random import set_seed
@@ -307,3 +307,10 @@ def test_data_of_importable_transforms_pickle():
     assert twin[0] == ("B", 0)
     assert twin.split_idx == 0
     assert twin.vocab == ["b"]
+
+
+def test_a_sample_is_decoded_and_shown_by_its_place(capsys):
+    dsets = Datasets(["b", "a"], [[Categorize()]])
+    assert decode_at(dsets, 0) == ("b",)
+    show_at(dsets, 1)
+    assert capsys.readouterr().out == "a\n"

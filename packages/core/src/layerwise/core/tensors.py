@@ -156,6 +156,32 @@ class TensorImageBase(TensorBase):
 
         return show_image(self.as_plain(), ctx=ctx, **{**self._show_args, **kwargs})
 
+    def flip_lr(self) -> Self:
+        """Mirrored, left for right."""
+        return dress(self.as_plain().flip(-1), self)
+
+    def dihedral(self, k: int) -> Self:
+        """One of the eight ways in which a square can lie.
+
+        Args:
+            k: 0 as it is, 1 mirrored left for right, 2 top for bottom, 3 to 5 turned by 90, 180
+                and 270 degrees against the clock, 6 and 7 mirrored at the two diagonals.
+
+        Example:
+            >>> TensorImage(torch.tensor([[1, 2], [3, 4]])).dihedral(3).tolist()
+            [[2, 4], [1, 3]]
+        """
+        x = self.as_plain()
+        if not 0 <= k < 8:
+            raise ValueError(f"k={k}; there are eight ways, 0 to 7")
+        if k in (1, 2):
+            x = x.flip(-k)
+        elif k in (3, 4, 5):
+            x = x.rot90(k - 2, (-2, -1))
+        elif k in (6, 7):
+            x = x.mT if k == 6 else x.mT.flip((-2, -1))
+        return dress(x, self)
+
 
 class TensorImage(TensorImageBase):
     """(3, H, W) colour picture: uint8 0 to 255 as loaded, float 0 to 1 on the device."""

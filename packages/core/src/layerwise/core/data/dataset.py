@@ -14,7 +14,7 @@ from layerwise.core.random import isolated
 from layerwise.core.transforms.pipeline import Pipeline, describe
 from layerwise.core.transforms.transform import Transform
 
-__all__ = ["Datasets", "TfmdLists", "test_set"]
+__all__ = ["Datasets", "TfmdLists", "decode_at", "show_at", "test_set"]
 
 
 class TfmdLists(FilteredBase):
@@ -321,6 +321,16 @@ class Datasets(FilteredBase):
     def __repr__(self) -> str:
         lines = "\n".join(f"  {tl.tfms!r}" for tl in self.tls)
         return f"Datasets of {len(self)} samples, {self.n_inp} input(s)\n{lines}"
+
+
+def decode_at(o: Datasets | TfmdLists, idx: int) -> Any:
+    """The sample at `idx` of `o`, decoded."""
+    return o.decode(o[idx])
+
+
+def show_at(o: Datasets | TfmdLists, idx: int, **kwargs: Any) -> Any:
+    """Show the sample at `idx` of `o`; `kwargs` are those of its `show`. Returns the context."""
+    return o.show(o[idx], **kwargs)
 
 
 def test_set(
