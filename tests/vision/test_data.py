@@ -152,3 +152,10 @@ def test_training_varies_and_validation_does_not(pets):
     first = dls.train.one_batch()[0]
     dls.train.set_epoch(0, 1)
     assert not torch.equal(first, dls.train.one_batch()[0])
+
+
+def test_a_misspelt_keyword_of_a_factory_names_the_nearest(tmp_path):
+    with pytest.raises(TypeError, match=r"'items_tfms'\. Did you mean 'item_tfms'"):
+        ImageDataLoaders.from_folder(tmp_path, items_tfms=[])
+    with pytest.raises(TypeError, match=r"'shufle'\. Did you mean 'shuffle'"):
+        ImageDataLoaders.from_folder(tmp_path, shufle=True)

@@ -298,7 +298,7 @@ def test_losses_that_are_no_numbers_say_what_to_do(make_learner):
         def forward(self, x):
             return super().forward(x) * float("nan")
 
-    with pytest.raises(ValueError, match=r"only 0 finite losses.*summary"):
+    with pytest.raises(ValueError, match=r"was no number.*summary"):
         make_learner(Broken(3, 1)).lr_find()
 
 
@@ -430,3 +430,22 @@ def test_a_finder_can_be_copied_and_starts_anew(make_learner):
     for _ in range(2):
         learn.fit(5, cbs=copy.deepcopy(finder))
         assert len(learn.recorder.losses) == 5
+
+
+def test_a_batch_without_loss_by_chance_does_not_end_the_search(make_learner):
+    class Lucky(Callback):
+        """The first batch of the search seems to have hardly any loss."""
+
+        def after_loss(self):
+            if self.learn.train_iter == 0:
+                self.learn.loss = self.learn.loss * 1e-6
+
+    learn = make_learner(cbs=Lucky())
+    suggested = learn.lr_find(num_it=60, show_plot=False)
+    assert 1e-6 < suggested.valley < 10
+
+
+def test_a_search_that_ends_early_says_so(make_learner):
+    learn = make_learner()
+    with pytest.raises(ValueError, match="start with a smaller rate"):
+        learn.lr_find(start_lr=1e4, end_lr=1e12, show_plot=False)

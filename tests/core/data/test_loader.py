@@ -730,3 +730,34 @@ def test_everything_is_sent_to_workers_that_are_spawned(tmp_path):
     script.write_text(SPAWNED)
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=200)
     assert done.stdout == "equal\n", done.stderr
+
+
+@pytest.mark.parametrize("num_workers", WORKERS)
+def test_an_epoch_goes_on_where_its_state_stands_with_any_number_of_workers(num_workers):
+    def loader(workers):
+        return DataLoader(list(range(20)), 4, shuffle=True, num_workers=workers)
+
+    whole = loader(0)
+    whole.set_epoch(5, 1)
+    expected = lists(whole)
+    stopped = loader(num_workers)
+    stopped.set_epoch(5, 1)
+    batches = iter(stopped)
+    seen = [next(batches).tolist() for _ in range(2)]
+    state = stopped.state_dict()
+    assert state == {"seed": 5, "epoch": 1, "batches": 2}
+    resumed = loader(2 - num_workers if num_workers < 2 else 0)
+    resumed.load_state_dict(state)
+    assert seen + lists(resumed) == expected
+    assert len(lists(resumed)) == 5
+
+
+def test_a_stream_goes_on_where_its_state_stands():
+    class Numbers:
+        def __iter__(self):
+            return iter(range(16))
+
+    for num_workers in WORKERS:
+        dl = DataLoader(Numbers(), 4, num_workers=num_workers)
+        dl.load_state_dict({"seed": 1, "epoch": 0, "batches": 2})
+        assert lists(dl) == [[8, 9, 10, 11], [12, 13, 14, 15]]

@@ -1,5 +1,7 @@
 """Small builders: a tensor from anything array-like, and the few operations torch lacks."""
 
+from __future__ import annotations
+
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -7,17 +9,19 @@ from functools import wraps
 from itertools import accumulate
 from numbers import Number
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.torch_version import TorchVersion
 
 from layerwise.core.items import L
 from layerwise.core.nested import to_plain
 from layerwise.core.types import DeviceLike, PathLike
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "ArrayBase",

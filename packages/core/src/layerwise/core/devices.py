@@ -1,5 +1,7 @@
 """Where tensors go: the accelerator that really works here, and the facts of a distributed run."""
 
+from __future__ import annotations
+
 import os
 import warnings
 from functools import cache

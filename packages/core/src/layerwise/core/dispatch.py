@@ -4,12 +4,16 @@ A method wins when its types are subclasses of every other candidate's in all pl
 looked up once per combination and cached, so that a call costs no more than a dictionary look-up.
 """
 
+from __future__ import annotations
+
+import inspect
 import sys
 import types
 import typing
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from inspect import Parameter, signature
 from itertools import product
 from typing import Any
@@ -220,7 +224,7 @@ class Dispatch:
         self._forget()
         return function
 
-    def inherit(self, parents: Iterable["Dispatch"]) -> None:
+    def inherit(self, parents: Iterable[Dispatch]) -> None:
         """Fall back on the methods of `parents`, in that order, where none of ours fits."""
         self._parents = tuple(parents)
         for parent in self._parents:
@@ -383,7 +387,7 @@ def _evaluate(annotation: Any, function: Function, scope: dict[str, Any]) -> Any
     """An annotation that was kept as a string, as the object it names."""
     if not isinstance(annotation, str):
         return annotation
-    namespace = getattr(function, "__globals__", {})
+    namespace = _globals_of(function)
     try:
         # `typing.get_type_hints` cannot see names that are local to the function around.
         return eval(annotation, namespace, scope)  # noqa: S307 - our caller's own source text
@@ -393,6 +397,17 @@ def _evaluate(annotation: Any, function: Function, scope: dict[str, Any]) -> Any
             "with @f.register(Type)"
         )
         raise
+
+
+def _globals_of(function: Any) -> dict[str, Any]:
+    """The names that the text of `function` sees: those of its module, or of its class's."""
+    if isinstance(function, partial):
+        return _globals_of(function.func)
+    written = inspect.unwrap(function)
+    if not hasattr(written, "__globals__"):  # an object that can be called, or a class
+        is_class = isinstance(written, type)
+        written = written.__init__ if is_class else type(written).__call__
+    return getattr(written, "__globals__", {})
 
 
 def _where(function: Function) -> str:

@@ -4,8 +4,13 @@ An error of ours is an instruction: what came, what was expected, what to do. Ea
 from the builtin that Python programmers would catch (`ValueError`, `TypeError`, `LookupError`).
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
+from functools import wraps
+from inspect import signature
+from typing import ParamSpec, TypeVar
 
 __all__ = [
     "DataError",
@@ -14,9 +19,14 @@ __all__ = [
     "MissingDependencyError",
     "RegistryError",
     "SkipItemException",
+    "names_nearest",
     "nearest",
     "refuse_unknown",
 ]
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class LayerwiseError(Exception):
@@ -46,7 +56,7 @@ class MissingDependencyError(LayerwiseError, ImportError):
     """A library that one feature needs is missing or does not import; says what to install."""
 
     @classmethod
-    def of(cls, library: str, *, needed_for: str, install: str) -> "MissingDependencyError":
+    def of(cls, library: str, *, needed_for: str, install: str) -> MissingDependencyError:
         """The error for `library`, with the command that mends it.
 
         Example:
@@ -74,6 +84,30 @@ def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:
     if not found:
         return ""
     return " Did you mean " + " or ".join(repr(match) for match in found) + "?"
+
+
+def names_nearest(function: Callable[P, R]) -> Callable[P, R]:
+    """`function`, whose error for an unknown keyword names the nearest one it has.
+
+    Example:
+        >>> @names_nearest
+        ... def crop(size: int) -> int: return size
+        >>> crop(siez=3)
+        Traceback (most recent call last):
+        ...
+        TypeError: crop got an unknown keyword 'siez'. Did you mean 'size'? It takes: size
+    """
+    names = [name for name in signature(function).parameters if name != "self"]
+    caller = function.__qualname__.removesuffix(".__init__")
+
+    @wraps(function)
+    def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not kwargs.keys() <= known:
+            refuse_unknown(caller, [name for name in kwargs if name not in known], names)
+        return function(*args, **kwargs)
+
+    known = frozenset(names)
+    return checked
 
 
 def refuse_unknown(caller: str, unknown: Iterable[str], known: Iterable[str]) -> None:

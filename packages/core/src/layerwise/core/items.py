@@ -1,5 +1,7 @@
 """`L`, a list that is mapped, filtered and indexed by lists, and questions about items."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, reduce
@@ -254,14 +256,14 @@ class L(list[T]):
         super().__init__(listify(items, *rest, use_list=use_list, match=match))
 
     @classmethod
-    def _of(cls, items: Iterable[Any]) -> "L[Any]":
+    def _of(cls, items: Iterable[Any]) -> L[Any]:
         """An `L` of exactly these items, also where a text or array is the iterable."""
         made: L[Any] = cls()
         list.extend(made, items)
         return made
 
     @classmethod
-    def range(cls, a: Any, b: int | None = None, step: int | None = None) -> "L[int]":
+    def range(cls, a: Any, b: int | None = None, step: int | None = None) -> L[int]:
         """The numbers of `range`; if `a` is a collection, its indices.
 
         Example:
@@ -286,7 +288,7 @@ class L(list[T]):
     @overload
     def __getitem__(self, index: SupportsIndex) -> T: ...
     @overload
-    def __getitem__(self, index: slice | Iterable[Any]) -> "L[T]": ...
+    def __getitem__(self, index: slice | Iterable[Any]) -> L[T]: ...
     def __getitem__(self, index: Any) -> Any:
         """One item for a number; an `L` for a slice, a list of numbers or a mask as long as this.
 
@@ -321,26 +323,26 @@ class L(list[T]):
             raise IndexError(f"a mask of {len(chosen)} for {len(self)} items; give one per item")
         return [i for i, keep in enumerate(chosen) if keep]
 
-    def __add__(self, other: Any) -> "L[Any]":
+    def __add__(self, other: Any) -> L[Any]:
         return self._of(chain(self, listify(other)))
 
-    def __radd__(self, other: Any) -> "L[Any]":
+    def __radd__(self, other: Any) -> L[Any]:
         return self._of(chain(listify(other), self))
 
-    def __iadd__(self, other: Any) -> "L[T]":  # type: ignore[override]  # a list adds lists only
+    def __iadd__(self, other: Any) -> L[T]:  # type: ignore[override]  # a list adds lists only
         self.extend(listify(other))
         return self
 
-    def __mul__(self, times: SupportsIndex) -> "L[T]":
+    def __mul__(self, times: SupportsIndex) -> L[T]:
         return self._of(super().__mul__(times))
 
     __rmul__ = __mul__
 
-    def copy(self) -> "L[T]":
+    def copy(self) -> L[T]:
         """An `L` of its own with the same items."""
         return self._of(self)
 
-    def map(self, f: Any, *args: Any, **kwargs: Any) -> "L[Any]":
+    def map(self, f: Any, *args: Any, **kwargs: Any) -> L[Any]:
         """The results of `f` on each item.
 
         Args:
@@ -354,7 +356,7 @@ class L(list[T]):
         """
         return self._of(map(_as_function(f, args, kwargs), self))
 
-    def starmap(self, f: Callable[..., Any], *args: Any, **kwargs: Any) -> "L[Any]":
+    def starmap(self, f: Callable[..., Any], *args: Any, **kwargs: Any) -> L[Any]:
         """The results of `f` on each item, itself a tuple that is spread over the arguments.
 
         Example:
@@ -363,9 +365,7 @@ class L(list[T]):
         """
         return self._of(lazy_starmap(_as_function(f, args, kwargs), cast(Iterable[Any], self)))
 
-    def filter(
-        self, f: Callable[..., object] = noop, negate: bool = False, **kwargs: Any
-    ) -> "L[T]":
+    def filter(self, f: Callable[..., object] = noop, negate: bool = False, **kwargs: Any) -> L[T]:
         """The items for which `f` holds (or does not, with `negate`); by default the true ones.
 
         Example:
@@ -374,7 +374,7 @@ class L(list[T]):
         """
         return self._of(o for o in self if bool(f(o, **kwargs)) != negate)
 
-    def argwhere(self, f: Callable[..., object], negate: bool = False, **kwargs: Any) -> "L[int]":
+    def argwhere(self, f: Callable[..., object], negate: bool = False, **kwargs: Any) -> L[int]:
         """The positions of the items for which `f` holds (or does not, with `negate`).
 
         Example:
@@ -383,7 +383,7 @@ class L(list[T]):
         """
         return self._of(i for i, o in enumerate(self) if bool(f(o, **kwargs)) != negate)
 
-    def sorted(self, key: Any = None, reverse: bool = False) -> "L[T]":
+    def sorted(self, key: Any = None, reverse: bool = False) -> L[T]:
         """The items in order.
 
         Args:
@@ -396,7 +396,7 @@ class L(list[T]):
         """
         return self._of(sorted(cast(Any, self), key=_sort_key(key), reverse=reverse))
 
-    def unique(self, sort: bool = False) -> "L[T]":
+    def unique(self, sort: bool = False) -> L[T]:
         """Each item once, where it came first, or in order with `sort`.
 
         Example:
@@ -415,7 +415,7 @@ class L(list[T]):
         """
         return {o: i for i, o in enumerate(self)}
 
-    def itemgot(self, *indices: Any) -> "L[Any]":
+    def itemgot(self, *indices: Any) -> L[Any]:
         """`item[i]` of each item; several indices go one into the other.
 
         Example:
@@ -424,7 +424,7 @@ class L(list[T]):
         """
         return self.map(lambda o: reduce(operator.getitem, indices, o))
 
-    def attrgot(self, name: str, default: Any = _UNSET) -> "L[Any]":
+    def attrgot(self, name: str, default: Any = _UNSET) -> L[Any]:
         """The attribute `name` of each item (of a dict, what it holds under that key).
 
         Args:
@@ -437,7 +437,7 @@ class L(list[T]):
         """
         return self.map(partial(_attribute, name, default))
 
-    def zip(self, cycled: bool = False) -> "L[Any]":
+    def zip(self, cycled: bool = False) -> L[Any]:
         """Columns made of rows: the first of each item, then the second of each, and so on.
 
         Args:
@@ -453,7 +453,7 @@ class L(list[T]):
         longest = max((len(row) for row in rows), default=0)
         return self._of(islice(zip(*(cycle(row) for row in rows), strict=False), longest))
 
-    def enumerate(self) -> "L[tuple[int, T]]":
+    def enumerate(self) -> L[tuple[int, T]]:
         """Pairs of position and item.
 
         Example:
@@ -462,7 +462,7 @@ class L(list[T]):
         """
         return self._of(enumerate(self))
 
-    def concat(self) -> "L[Any]":
+    def concat(self) -> L[Any]:
         """The items of all items, one level flatter.
 
         Example:
@@ -471,7 +471,7 @@ class L(list[T]):
         """
         return self._of(chain.from_iterable(listify(o) for o in self))
 
-    def shuffle(self, seed: "int | torch.Generator | None" = None) -> "L[T]":
+    def shuffle(self, seed: int | torch.Generator | None = None) -> L[T]:
         """The items in random order; this `L` stays as it is.
 
         Args:

@@ -1,5 +1,7 @@
 """`Learner`: model, data, loss and optimizer together, and the methods that users call."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
@@ -12,7 +14,7 @@ from torch import nn
 from layerwise.core.callback.lr_find import Suggestion, lr_find, valley
 from layerwise.core.callback.schedule import fine_tune, fit_flat_cos, fit_one_cycle, fit_sgdr
 from layerwise.core.data.loaders import TfmdDL
-from layerwise.core.errors import nearest
+from layerwise.core.errors import names_nearest, nearest
 from layerwise.core.items import L, listify
 from layerwise.core.metrics.metric import mk_metric
 from layerwise.core.nested import nested_reorder
@@ -84,6 +86,7 @@ class Learner(TrainState):
         True
     """
 
+    @names_nearest
     def __init__(
         self,
         dls: Any,
@@ -277,6 +280,7 @@ class Learner(TrainState):
         """What is done with one batch; override it to write a step by hand."""
         engine.batch_step(self)
 
+    @names_nearest
     def fit(
         self,
         n_epoch: int,
@@ -320,6 +324,7 @@ class Learner(TrainState):
         """Train the head, then the whole model; arguments as for the function `fine_tune`."""
         fine_tune(self, epochs, base_lr, **kwargs)
 
+    @names_nearest
     def lr_find(
         self,
         start_lr: float = 1e-7,
@@ -332,6 +337,7 @@ class Learner(TrainState):
         """Suggested learning rates; see the function `lr_find`. Nothing is changed by it."""
         return lr_find(self, start_lr, end_lr, num_it, stop_div, show_plot, suggest_funcs)
 
+    @names_nearest
     def validate(self, ds_idx: int = 1, dl: Any = None, cbs: Any = None) -> L:
         """The loss and the metrics over a loader.
 
@@ -396,6 +402,7 @@ class Learner(TrainState):
 
     # -- predictions -----------------------------------------------------------------------
 
+    @names_nearest
     def get_preds(
         self,
         ds_idx: int = 1,
@@ -493,6 +500,7 @@ class Learner(TrainState):
             _, _, decoded = self.get_preds(dl=[batch], with_decoded=True)
         return loader.show_results(batch, decoded, max_n=max_n, **kwargs)
 
+    @names_nearest
     def tta(
         self,
         ds_idx: int = 1,

@@ -4,6 +4,8 @@ Each container comes back as what it was: named tuples, the batch types of Huggi
 and default dictionaries, dataclasses. What is no container is a leaf, and most leaves are tensors.
 """
 
+from __future__ import annotations
+
 import copy
 import dataclasses
 from collections import UserDict

@@ -1,5 +1,7 @@
 """The six names that a star import passes on: those of torch, numpy and Python in every script."""
 
+from __future__ import annotations
+
 from functools import partial
 from pathlib import Path
 

@@ -5,10 +5,13 @@ random numbers there takes `generator()`. The draw then depends on the key alone
 of workers, on prefetching, or on what was drawn before.
 """
 
+from __future__ import annotations
+
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
+from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -33,8 +36,7 @@ __all__ = [
 RandomStates = dict[str, Any]
 
 _MASK = (1 << 64) - 1
-_spare_numpy = np.random.MT19937(0)
-_current: ContextVar["keyed | None"] = ContextVar("layerwise_random_key", default=None)
+_current: ContextVar[keyed | None] = ContextVar("layerwise_random_key", default=None)
 
 
 def mix_key(*parts: int) -> int:
@@ -194,8 +196,9 @@ class isolated:  # noqa: N801 - a context manager, like `keyed`
             # Another bit generator for numpy: copying the state of its own takes 50 microseconds.
             numpy = np.random.mtrand.get_bit_generator()
             self._states = random.getstate(), numpy, torch.default_generator.get_state()
-            nested = numpy is _spare_numpy
-            np.random.mtrand.set_bit_generator(np.random.MT19937(0) if nested else _spare_numpy)
+            spare = _spare_numpy()
+            nested = numpy is spare
+            np.random.mtrand.set_bit_generator(np.random.MT19937(0) if nested else spare)
         random.seed(self._seed)
         np.random.seed(self._seed & 0xFFFFFFFF)
         torch.default_generator.manual_seed(self._seed)
@@ -211,6 +214,12 @@ class isolated:  # noqa: N801 - a context manager, like `keyed`
             random.setstate(python)
             np.random.mtrand.set_bit_generator(numpy)
             torch.default_generator.set_state(torch_)
+
+
+@cache
+def _spare_numpy() -> np.random.MT19937:
+    """The bit generator that stands in for numpy's own; made late, for numpy.random loads late."""
+    return np.random.MT19937(0)
 
 
 @contextmanager

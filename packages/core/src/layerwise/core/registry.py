@@ -6,6 +6,8 @@ that the entry names, so that asking for a model of one package never imports an
 The list of records and the names added by `register` belong to the process, as `sys.modules` does.
 """
 
+from __future__ import annotations
+
 import re
 import sys
 import warnings

@@ -4,6 +4,8 @@ Types live up to the batch; the training loop hands plain `torch.Tensor`s to the
 model, loss, optimizer and `torch.compile` never see a subclass.
 """
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum

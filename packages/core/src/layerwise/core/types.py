@@ -1,5 +1,7 @@
 """Names for the types that signatures of several modules share."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Sequence
 from typing import Any

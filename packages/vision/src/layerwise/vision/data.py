@@ -1,8 +1,9 @@
 """`ImageDataLoaders`: loaders for classifying pictures, in one call, from the usual layouts."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from layerwise.core.data.block import (
     RegressionBlock,
     TransformBlock,
 )
-from layerwise.core.data.loaders import DataLoaders
+from layerwise.core.data.filtered import FilteredBase
+from layerwise.core.data.loader import loader_options
+from layerwise.core.data.loaders import DataLoaders, TfmdDL
 from layerwise.core.data.readers import ColReader, RegexLabeller, parent_label
 from layerwise.core.data.source import get_image_files
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
-from layerwise.core.errors import MissingDependencyError
+from layerwise.core.errors import MissingDependencyError, refuse_unknown
 from layerwise.core.items import listify
 from layerwise.core.types import PathLike
 from layerwise.vision.blocks import ImageBlock
@@ -64,6 +67,7 @@ class ImageDataLoaders(DataLoaders):
             img_cls: see the class.
             kwargs: see the class.
         """
+        _refuse(kwargs, cls.from_folder)
         get_items: Callable[..., Any] = get_image_files
         if valid_pct is None:
             splitter: Any = GrandparentSplitter(train_name=train, valid_name=valid)
@@ -106,6 +110,7 @@ class ImageDataLoaders(DataLoaders):
             img_cls: see the class.
             kwargs: see the class.
         """
+        _refuse(kwargs, cls.from_path_func)
         block = DataBlock(
             (ImageBlock(img_cls), CategoryBlock),
             splitter=RandomSplitter(valid_pct, seed=seed),
@@ -127,6 +132,7 @@ class ImageDataLoaders(DataLoaders):
         cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
     ) -> DataLoaders:
         """`from_path_func` with the first group of a regular expression that fits the path."""
+        _refuse(kwargs, cls.from_name_func, cls.from_path_func)
         return cls.from_path_func(path, fnames, RegexLabeller(pat), **kwargs)
 
     @classmethod
@@ -134,6 +140,8 @@ class ImageDataLoaders(DataLoaders):
         cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
     ) -> DataLoaders:
         """`from_name_func` with the first group of a regular expression that fits the name."""
+        _refuse(kwargs, cls.from_name_re, cls.from_path_func)
+        _refuse(kwargs, cls.from_path_re, cls.from_path_func)
         return cls.from_name_func(path, fnames, RegexLabeller(pat), **kwargs)
 
     @classmethod
@@ -177,6 +185,7 @@ class ImageDataLoaders(DataLoaders):
             allow_outside: take file names that leave `path`.
             kwargs: see the class.
         """
+        _refuse(kwargs, cls.from_df)
         start = Path(path) / folder if folder is not None else Path(path)
         if y_block is None:
             several = label_delim is not None or len(listify(label_col)) > 1
@@ -215,6 +224,7 @@ class ImageDataLoaders(DataLoaders):
             quoting: which quotes count, as pandas takes it.
             kwargs: arguments of `from_df`.
         """
+        _refuse(kwargs, cls.from_csv, cls.from_df)
         try:
             import pandas as pd
         except ImportError as error:
@@ -256,6 +266,7 @@ class ImageDataLoaders(DataLoaders):
         Raises:
             ValueError: if the lists differ in length.
         """
+        _refuse(kwargs, cls.from_lists)
         if len(fnames) != len(labels):
             raise ValueError(f"{len(fnames)} files and {len(labels)} labels; give one for each")
         if y_block is None and len(labels):
@@ -267,6 +278,14 @@ class ImageDataLoaders(DataLoaders):
             batch_tfms=batch_tfms,
         )
         return cls.from_dblock(block, (fnames, labels), path=Path(path), **kwargs)
+
+
+def _refuse(settings: Mapping[str, Any], *factories: Callable[..., Any]) -> None:
+    """Refuse what neither the factories nor their loaders know, naming the nearest of either."""
+    takers = [*factories, FilteredBase.dataloaders]
+    own = {name for taker in takers for name in signature(taker).parameters}
+    known = {*own, *loader_options(TfmdDL)} - {"self", "kwargs"}
+    refuse_unknown(f"ImageDataLoaders.{factories[0].__name__}", set(settings) - known, known)
 
 
 def _block_for(label: Any) -> Callable[..., TransformBlock]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from layerwise.core.errors import names_nearest
 from layerwise.core.learner import Learner
 from layerwise.core.nn.hooks import num_features_model
 from layerwise.core.optim.algorithms import Adam
@@ -29,6 +30,7 @@ Splitter = Callable[[nn.Module], Any]
 Stats = tuple[Any, Any]
 
 
+@names_nearest
 def vision_learner(
     dls: Any,
     arch: Arch,

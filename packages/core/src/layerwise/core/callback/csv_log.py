@@ -1,5 +1,7 @@
 """`CSVLogger`: the table of epochs as a file."""
 
+from __future__ import annotations
+
 import csv
 import time
 from collections.abc import Sequence

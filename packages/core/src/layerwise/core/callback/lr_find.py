@@ -1,15 +1,16 @@
 """The learning-rate finder: a short mock training with a growing rate, and what it suggests."""
 
+from __future__ import annotations
+
 import copy
 import math
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 import torch.utils.data as torch_data
-from numpy.typing import NDArray
 
 from layerwise.core.callback.schedule import ParamScheduler
 from layerwise.core.items import listify
@@ -19,6 +20,9 @@ from layerwise.core.train.callback import TrainEvalCallback
 from layerwise.core.train.events import CancelFitException, CancelValidException
 from layerwise.core.train.progress import no_bar, no_logging
 from layerwise.core.train.recorder import Recorder
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = [
     "LRFinder",
@@ -31,7 +35,7 @@ __all__ = [
     "valley",
 ]
 
-Floats = NDArray[np.float64]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 Suggestion = Callable[[Floats, Floats, int], tuple[float, tuple[float, float]]]
 
 
@@ -42,7 +46,9 @@ class LRFinder(ParamScheduler):
         start_lr: the first rate.
         end_lr: the last.
         num_it: batches.
-        stop_div: stop when the smoothed loss is more than four times its smallest value.
+        stop_div: stop when the smoothed loss is more than four times its smallest value. The first
+            tenth of the batches does not count: of a trained model one batch may have hardly any
+            loss by chance.
     """
 
     needs_length: ClassVar[bool] = False
@@ -73,6 +79,8 @@ class LRFinder(ParamScheduler):
         """Stop when the loss is too high, or no number any more, or the search is done."""
         smooth = self._recorder.smooth_loss.value
         loss = math.nan if smooth is None else smooth
+        if self.learn.train_iter <= self.num_it // 10:
+            return
         self.best = min(self.best, loss)
         if self.stop_div and not loss <= 4 * self.best:
             raise CancelFitException
@@ -169,6 +177,13 @@ def lr_find(
     functions: list[Any] = listify(suggest_funcs)
     recorder = _mock_training(learn, start_lr, end_lr, num_it, stop_div)
     lrs, losses = np.array(recorder.lrs), np.array(recorder.losses)
+    if len(losses) < num_it // 3:
+        raise ValueError(
+            f"the search from {start_lr} to {end_lr} ended after {len(losses)} of {num_it} "
+            "batches, since the loss grew fourfold or was no number; start with a smaller rate, "
+            "pass stop_div=False to see the whole curve, or look at the data and the model with "
+            "learn.summary()"
+        )
     keep = np.isfinite(losses)
     # The first tenth is noise, the last five points are past the end of the valley.
     cut = slice(len(losses) // 10, -5 if len(losses) > 20 else None)

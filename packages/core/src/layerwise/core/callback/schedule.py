@@ -1,11 +1,13 @@
 """Schedules of hyper-parameters: the callback that follows them, and the usual trainings."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from layerwise.core.errors import nearest
+from layerwise.core.errors import names_nearest, nearest
 from layerwise.core.optim.schedules import SchedCos, combine_scheds, combined_cos
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 from layerwise.core.train.recorder import Recorder
@@ -106,6 +108,7 @@ class ParamScheduler(Callback):
                 cb.hps = self.hps
 
 
+@names_nearest
 def fit_one_cycle(
     learn: Trains,
     n_epoch: int,
@@ -144,6 +147,7 @@ def fit_one_cycle(
     learn.fit(n_epoch, cbs=[ParamScheduler(scheds), *_listed(cbs)], wd=wd, start_epoch=start_epoch)
 
 
+@names_nearest
 def fit_flat_cos(
     learn: Trains,
     n_epoch: int,
@@ -165,6 +169,7 @@ def fit_flat_cos(
     learn.fit(n_epoch, cbs=[ParamScheduler(scheds), *_listed(cbs)], wd=wd, start_epoch=start_epoch)
 
 
+@names_nearest
 def fit_sgdr(
     learn: Trains,
     n_cycles: int,

@@ -1,5 +1,7 @@
 """`ShowGraphCallback`: the curves of training and validation loss while they come."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar
 
 from layerwise.core.train.callback import Callback

@@ -1,5 +1,7 @@
 """`SkipToEpoch`: leave out the epochs that an earlier run has done."""
 
+from __future__ import annotations
+
 from typing import ClassVar
 
 from layerwise.core.train.callback import Callback

@@ -6,6 +6,8 @@ is removed. `tarfile`'s own data filter is not enough: names longer than the sys
 lead it astray (CVE-2025-4517).
 """
 
+from __future__ import annotations
+
 import os
 import re
 import shutil

@@ -1,5 +1,7 @@
 """`DataBlock`: what the data is, in one declaration, and from it data sets and loaders."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
@@ -11,7 +13,7 @@ from layerwise.core.data.explain import explain_batch, explain_item
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
 from layerwise.core.data.readers import ItemGetter
 from layerwise.core.data.split import RandomSplitter
-from layerwise.core.errors import DataError
+from layerwise.core.errors import DataError, names_nearest
 from layerwise.core.items import L, noop
 from layerwise.core.nn.losses import (
     BCEWithLogitsLossFlat,
@@ -149,6 +151,7 @@ class DataBlock:
         (4, True)
     """
 
+    @names_nearest
     def __init__(
         self,
         blocks: Any = None,
@@ -195,7 +198,7 @@ class DataBlock:
         self.item_tfms = _merged(*(b.item_tfms for b in self.blocks), items)
         self.batch_tfms = _merged(*(b.batch_tfms for b in self.blocks), batches)
 
-    def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> "DataBlock":
+    def new(self, item_tfms: Any = None, batch_tfms: Any = None) -> DataBlock:
         """The same declaration with other transforms on samples and batches."""
         made = DataBlock.__new__(DataBlock)
         made.__dict__.update(self.__dict__)
@@ -210,7 +213,7 @@ class DataBlock:
         getters: Sequence[Getter] | None = None,
         get_items: Callable[[Any], Any] | None = None,
         **kwargs: Any,
-    ) -> "DataBlock":
+    ) -> DataBlock:
         """For `get_items` that returns one list per member instead of one list of items."""
         get = get_items or noop
         count = len(L(blocks)) if blocks is not None else 2

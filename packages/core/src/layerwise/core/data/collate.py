@@ -1,5 +1,7 @@
 """From a list of samples to one batch, types kept."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

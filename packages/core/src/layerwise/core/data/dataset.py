@@ -1,5 +1,7 @@
 """`TfmdLists` and `Datasets`: items, the transforms that make samples of them, and their splits."""
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -121,17 +123,17 @@ class TfmdLists(FilteredBase):
                 f"{len(self.items)} items"
             ) from error
 
-    def subset(self, i: int) -> "TfmdLists":
+    def subset(self, i: int) -> TfmdLists:
         """The items of split `i`, through the same transforms."""
         return self._new(self._take(self._split(i)), split_idx=i)
 
-    def _new(self, items: Any, *, split_idx: int | None) -> "TfmdLists":
+    def _new(self, items: Any, *, split_idx: int | None) -> TfmdLists:
         tfms = Pipeline(self.tfms, split_idx=split_idx)
         return TfmdLists(
             items, tfms, do_setup=False, split_idx=split_idx, types=self.types, dl_type=self.dl_type
         )
 
-    def new_empty(self) -> "TfmdLists":
+    def new_empty(self) -> TfmdLists:
         """The same transforms over no items."""
         return self._new(self._take([]), split_idx=self.split_idx)
 
@@ -258,14 +260,14 @@ class Datasets(FilteredBase):
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 
-    def subset(self, i: int) -> "Datasets":
+    def subset(self, i: int) -> Datasets:
         """The samples of split `i`."""
         return self._with([tl.subset(i) for tl in self.tls])
 
-    def _with(self, tls: list[TfmdLists]) -> "Datasets":
+    def _with(self, tls: list[TfmdLists]) -> Datasets:
         return Datasets(tls=tls, n_inp=self.n_inp, dl_type=self.dl_type)
 
-    def new_empty(self) -> "Datasets":
+    def new_empty(self) -> Datasets:
         """The same pipelines over no items."""
         return self._with([tl.new_empty() for tl in self.tls])
 

@@ -1,5 +1,7 @@
 """Data sets by their address: downloaded, checked and extracted once, then found in the cache."""
 
+from __future__ import annotations
+
 import glob
 import json
 import os

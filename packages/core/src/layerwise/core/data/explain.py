@@ -1,5 +1,7 @@
 """What happens to one item and one batch, step by step, in words."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from typing import Any
 

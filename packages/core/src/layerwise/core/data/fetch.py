@@ -1,5 +1,7 @@
 """One file from one https address, under its name only when it is whole and what was expected."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import tempfile
@@ -32,7 +34,7 @@ def check_address(url: str, *, allow_http: bool = False) -> None:
 
 
 def fetch_file(
-    url: str, target: Path, *, check: "Callable[[Path], None]", allow_http: bool = False
+    url: str, target: Path, *, check: Callable[[Path], None], allow_http: bool = False
 ) -> None:
     """Download `url` to `target`, which appears (or is replaced) at once if `check` is content.
 
@@ -64,8 +66,8 @@ def fetch_file(
 
 
 def _downloader(
-    url: str, answers: "list[Response]", *, allow_http: bool
-) -> "Callable[[str, str, Any], object]":
+    url: str, answers: list[Response], *, allow_http: bool
+) -> Callable[[str, str, Any], object]:
     """The downloader of pooch; it refuses redirects that leave https and notes all `answers`."""
     try:
         import pooch
@@ -74,7 +76,7 @@ def _downloader(
             "pooch", needed_for="downloads", install="layerwise-core[download]"
         ) from error
 
-    def check_redirect(response: "Response", **_settings: object) -> None:
+    def check_redirect(response: Response, **_settings: object) -> None:
         answers.append(response)
         if response.is_redirect:
             to = urljoin(response.url, response.headers["location"])

@@ -1,5 +1,7 @@
 """`FilteredBase`: data with splits, and the way from it to loaders."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self

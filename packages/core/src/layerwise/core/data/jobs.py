@@ -3,6 +3,8 @@
 What a job makes depends on its key alone, so nothing here knows who does it.
 """
 
+from __future__ import annotations
+
 import operator
 import pickle
 import traceback

@@ -5,9 +5,11 @@ in this process or by the workers of `torch.utils.data`; what a job makes depend
 seed, epoch, number, index) alone, so neither workers nor prefetching change the data.
 """
 
+from __future__ import annotations
+
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, count, islice, repeat
 from pickle import PicklingError
 from typing import Any, Self
@@ -110,7 +112,9 @@ class DataLoader:
         batch_size: int | None = None,
         **hooks: Callable[..., Any],
     ) -> None:
-        refuse_unknown(type(self).__name__, set(hooks) - set(self._hooks), _options(type(self)))
+        refuse_unknown(
+            type(self).__name__, set(hooks) - set(self._hooks), loader_options(type(self))
+        )
         if batch_size is not None:
             bs = batch_size
         if bs is not None and bs < 1:
@@ -136,6 +140,8 @@ class DataLoader:
             )
         self.num_workers = num_workers
         self._key: Key | None = None
+        self._skip = 0
+        self._position: tuple[Key, int] | None = None
         self._torch: torch_data.DataLoader[Any] | None = None
         self._limit = n
         self._replaced = hooks
@@ -155,15 +161,37 @@ class DataLoader:
     def __iter__(self) -> Iterator[Any]:
         """The batches of one epoch, on `device`, through `after_batch`."""
         self.randomize()
-        key = self._take_key()
+        key, first = self._take_key(), self._skip
         self.before_iter()
-        for number, made in enumerate(self._made(key)):
-            yield self._finish(made, key, number)
+        try:
+            for number, made in enumerate(self._made(key), first):
+                self._position = key, number + 1
+                yield self._finish(made, key, number)
+        finally:
+            self._skip = 0
         self.after_iter()
 
-    def set_epoch(self, seed: int, epoch: int) -> None:
-        """Fix order and augmentation of the next epoch: equal arguments, equal data."""
-        self._key = (seed, epoch)
+    def set_epoch(self, seed: int, epoch: int, skip: int = 0) -> None:
+        """Fix order and augmentation of the next epoch: equal arguments, equal data.
+
+        Args:
+            seed: of the run.
+            epoch: which one of the run.
+            skip: batches to leave out at its beginning, which are not made.
+        """
+        self._key, self._skip = (seed, epoch), skip
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the last epoch stands: run seed, epoch, and batches that it has given."""
+        if self._position is None:
+            return {}
+        (seed, epoch), batches = self._position
+        return {"seed": seed, "epoch": epoch, "batches": batches}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Let the next epoch go on where `state` stands, with any number of workers."""
+        if state:
+            self.set_epoch(state["seed"], state["epoch"], state["batches"])
 
     def randomize(self) -> None:
         """Choose a key for an epoch for which `set_epoch` gave none, from torch's generator."""
@@ -177,13 +205,17 @@ class DataLoader:
                 f"this loader has no batch: {self.n} samples, bs={self.bs}, "
                 f"drop_last={self.drop_last}"
             )
-        pinned = self._key
+        pinned, skip = self._key, self._skip
         self.randomize()
-        key = self._take_key()
-        self._key = pinned  # an epoch that set_epoch asked for is still to come
+        key, self._skip = self._take_key(), 0
+        # An epoch that set_epoch asked for is still to come.
+        self._key = pinned
         self.before_iter()
-        for made in self._local(key):
-            return self._finish(made, key, 0)
+        try:
+            for made in self._local(key):
+                return self._finish(made, key, 0)
+        finally:
+            self._skip = skip
         raise ValueError("this loader gave no batch; its stream is empty or all items were skipped")
 
     def peek(self) -> Any:
@@ -219,7 +251,7 @@ class DataLoader:
                     made.raise_again()
                 yield made
 
-    def _started(self, loader: "torch_data.DataLoader[Any]") -> Iterator[list[Any]]:
+    def _started(self, loader: torch_data.DataLoader[Any]) -> Iterator[list[Any]]:
         try:
             return iter(loader)
         except (AttributeError, TypeError, PicklingError) as error:
@@ -230,7 +262,7 @@ class DataLoader:
             )
             raise
 
-    def _torch_loader(self, key: Key) -> "torch_data.DataLoader[Any]":
+    def _torch_loader(self, key: Key) -> torch_data.DataLoader[Any]:
         """The stock loader whose workers do our jobs; kept when workers persist."""
         if self._torch is None or not self.indexed:
             work: Any = Worker(self) if self.indexed else Stream(self, key)
@@ -263,6 +295,8 @@ class DataLoader:
         draws = repeats(indices)
         size = self.bs or 1
         for number, start in enumerate(range(0, len(indices), size)):
+            if number < self._skip:
+                continue
             chunk = indices[start : start + size]
             if len(chunk) == size or not self.drop_last:
                 yield key, number, chunk, draws[start : start + size] if draws else None
@@ -298,7 +332,7 @@ class DataLoader:
                     )
                 if not chunk or (len(chunk) < size and self.drop_last):
                     return
-                if number % parts != part:
+                if number < self._skip or (number - self._skip) % parts != part:
                     continue
                 done = list(self.create_batches(current.each(chunk)))
             yield done
@@ -413,7 +447,7 @@ class DataLoader:
         own = {name: getattr(self, name) for name in names.split()}
         return {**own, "n": self._limit, **self._replaced}
 
-    def new(self, dataset: Any = None, cls: type["DataLoader"] | None = None, **kwargs: Any) -> Any:
+    def new(self, dataset: Any = None, cls: type[DataLoader] | None = None, **kwargs: Any) -> Any:
         """A loader like this one, over `dataset` if given, with other settings where given."""
         if dataset is None:
             dataset = self.dataset
@@ -468,7 +502,8 @@ def _read(samples: Iterator[Any], size: int, start: int) -> list[Any]:
     return chunk
 
 
-def _options(cls: type) -> list[str]:
+def loader_options(cls: type) -> list[str]:
+    """The keywords that a class of loader takes, those of its bases and hooks among them."""
     from inspect import signature
 
     names = chain.from_iterable(

@@ -1,5 +1,7 @@
 """`TfmdDL` and `DataLoaders`: loaders with transforms, that decode and show what they load."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -319,7 +321,7 @@ class DataLoaders:
         """Show samples of the training loader; arguments as for `TfmdDL.show_batch`."""
         return self.train.show_batch(*args, **kwargs)
 
-    def new_empty(self) -> "DataLoaders":
+    def new_empty(self) -> DataLoaders:
         """The same loaders and transforms over no items."""
         loaders = [dl.new(dl.dataset.new_empty()) for dl in self.loaders]
         return type(self)(*loaders, path=self.path, device=self.device)

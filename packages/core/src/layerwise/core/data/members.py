@@ -4,6 +4,8 @@ Links, devices and all else that is neither file nor folder are refused here, an
 counted as they are unpacked, since a header may lie. No more than a megabyte is held in memory.
 """
 
+from __future__ import annotations
+
 import bz2
 import gzip
 import lzma

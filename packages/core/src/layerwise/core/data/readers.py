@@ -1,5 +1,7 @@
 """Getters and labellers: what is read off one item, its name, a row or an object."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Iterable, Mapping

@@ -1,5 +1,7 @@
 """Where items come from: the files below a folder, listed fast and always in the same order."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
@@ -71,7 +73,7 @@ class DataPath(_SystemPath):
         n_max: int | None = None,
         file_type: str | None = None,
         file_exts: str | Iterable[str] | None = None,
-    ) -> L["DataPath"]:
+    ) -> L[DataPath]:
         """The entries of this folder, sorted by name.
 
         Args:
@@ -201,7 +203,7 @@ class _Search:
             else:
                 found.append(start + name)
 
-    def _enters(self, entry: "os.DirEntry[str]", *, is_first: bool) -> bool:
+    def _enters(self, entry: os.DirEntry[str], *, is_first: bool) -> bool:
         if is_first and self.folders and entry.name not in self.folders:
             return False
         return self.recurse and (self.followlinks or not entry.is_symlink())

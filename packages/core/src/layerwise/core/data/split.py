@@ -4,6 +4,8 @@ A splitter with a seed never touches the global random state; one without draws 
 generator, so that `set_seed` repeats its split.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence

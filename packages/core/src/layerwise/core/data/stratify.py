@@ -1,5 +1,7 @@
 """A split that keeps the proportions of the classes."""
 
+from __future__ import annotations
+
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence

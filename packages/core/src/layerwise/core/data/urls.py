@@ -1,5 +1,7 @@
 """Public addresses of data sets and language models, by the names that readers of books know."""
 
+from __future__ import annotations
+
 __all__ = ["URLs"]
 
 _S3 = "https://s3.amazonaws.com/fast-ai-"

@@ -1,11 +1,12 @@
 """Pictures on axes: grids of axes, and one picture or many drawn on them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from math import ceil, isqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from layerwise.core.errors import MissingDependencyError
@@ -13,6 +14,7 @@ from layerwise.core.nested import batch_to_samples, to_cpu, to_np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = [
     "get_grid",
@@ -148,7 +150,7 @@ def show_image(
     ctx: Any = None,
     cmap: Any = None,
     **imshow: Any,
-) -> "Axes":
+) -> Axes:
     """The axes that the picture `im` was drawn on, without ticks and frame.
 
     Colours out of range are clipped: to 0 and 1 for floats, to 0 and 255 for integers.
@@ -224,7 +226,7 @@ def _colours(x: NDArray[Any]) -> NDArray[Any]:
     return x
 
 
-def show_titled_image(o: Sequence[Any], **kwargs: Any) -> "Axes":
+def show_titled_image(o: Sequence[Any], **kwargs: Any) -> Axes:
     """The axes that the picture `o[0]` was drawn on, with `o[1]` as its title.
 
     Args:

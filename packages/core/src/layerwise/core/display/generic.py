@@ -3,6 +3,8 @@
 Each has a default that prints a table, so that every kind of data shows as something.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from typing import Any
 

@@ -1,6 +1,7 @@
 """A table for terminal and notebook, without pandas."""
 
-import html
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -73,9 +74,11 @@ class Table:
         )
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
+        from html import escape
+
+        head = "".join(f"<th>{escape(column)}</th>" for column in self.columns)
         body = "\n".join(
-            "<tr>" + "".join(f"<td>{html.escape(_text(cell))}</td>" for cell in row) + "</tr>"
+            "<tr>" + "".join(f"<td>{escape(_text(cell))}</td>" for cell in row) + "</tr>"
             for row in self.rows
         )
         return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"

@@ -1,5 +1,7 @@
 """Values that show themselves as text: a title over axes, an entry in a table, a printed line."""
 
+from __future__ import annotations
+
 from collections.abc import MutableMapping
 from typing import Any, ClassVar, Self
 

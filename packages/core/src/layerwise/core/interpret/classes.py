@@ -3,12 +3,13 @@
 Only counts are kept, so that a data set of any size, or all pixels of one, can be looked at.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from layerwise.core.errors import MissingDependencyError
@@ -18,11 +19,12 @@ from layerwise.core.train.predict import activation_of, decodes_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
 __all__ = ["ClassificationInterpretation", "SegmentationInterpretation"]
 
 # N items or pixels, C classes; a confusion matrix is (C, C): rows are true, columns predicted.
-Counts = NDArray[np.int64]
+Counts = np.ndarray[Any, np.dtype[np.int64]]
 
 _NO_CLASS = -100  # what losses of torch leave out unless they are told otherwise
 
@@ -141,7 +143,7 @@ class ClassificationInterpretation(Interpretation):
         *,
         figsize: tuple[float, float] | None = None,
         dpi: float | None = None,
-    ) -> "Axes":
+    ) -> Axes:
         """The axes with the confusion matrix drawn on them, true classes in rows.
 
         Args:
@@ -248,7 +250,7 @@ def _draw(
     cmap: str,
     figsize: tuple[float, float] | None,
     dpi: float | None,
-) -> "Axes":
+) -> Axes:
     """The axes of a new figure with a table of coloured cells."""
     count, longest = len(names), max(len(text) for row in texts or [[""]] for text in row)
     margin = 0.9 + 0.08 * min(24, max(map(len, names)))  # inches for ticks, labels and title
@@ -275,7 +277,7 @@ def _draw(
     return ax
 
 
-def _new_axes(figsize: tuple[float, float], dpi: float | None) -> "Axes":
+def _new_axes(figsize: tuple[float, float], dpi: float | None) -> Axes:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:

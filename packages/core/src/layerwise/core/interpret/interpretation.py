@@ -4,6 +4,8 @@ One loss an item is kept. Inputs and predictions of the items that are asked for
 so that a data set of any size can be looked at.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Self

@@ -5,6 +5,8 @@ indices. Only counts are kept. What scikit-learn warns about (a class that was n
 the same value here, without warning.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Literal
 

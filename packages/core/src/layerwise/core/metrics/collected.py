@@ -4,6 +4,8 @@ For what cannot be added up batch by batch: any function of scikit-learn, a thre
 search. Memory grows with the set; where there is a metric that counts, use that.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from enum import StrEnum

@@ -5,6 +5,8 @@ metric keeps 3 x K numbers however large the set. A ratio of nothing by nothing 
 scikit-learn, but without a warning.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -4,18 +4,23 @@ Functions of arrays; equal predictions form one step of the curve. A curve that 
 since all items are of one kind, has the area nan.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["average_precision", "columns_score", "multiclass_auc", "roc_area", "tied_ranks"]
 
 # N items, K classes or labels.
 
-Floats = NDArray[np.float64]
-Score = Callable[[NDArray[np.bool_], Floats, Floats | None], float]
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Score = Callable[[np.ndarray[Any, np.dtype[np.bool_]], Floats, Floats | None], float]
 
 
 def _steps(true: NDArray[np.bool_], score: Floats, weights: Floats | None) -> tuple[Floats, Floats]:

@@ -1,5 +1,7 @@
 """Parts of the loss, reported as metrics."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,6 +5,8 @@ It stands alone (`update`, `value`) or follows a training loop (`accumulate`). N
 device until `value` is read.
 """
 
+from __future__ import annotations
+
 import copy
 import re
 from collections.abc import Callable, Sequence

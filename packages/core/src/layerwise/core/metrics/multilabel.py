@@ -4,6 +4,8 @@ Predictions are scores with labels along the last axis, targets 0 or 1 in the sa
 `sigmoid=True` predictions are logits. A label is predicted where the probability is above `thresh`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

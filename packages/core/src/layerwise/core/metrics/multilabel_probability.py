@@ -4,6 +4,8 @@ Predictions are scores with labels along the last axis, targets 0 or 1 in the sa
 `sigmoid=True` predictions are logits. The rankings keep all probabilities on the CPU.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from torch import Tensor

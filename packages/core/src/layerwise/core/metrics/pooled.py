@@ -4,6 +4,8 @@ A `PooledFunction` gives a sum and a count. Called, it finishes their ratio for 
 metric it adds both up over the set and finishes once.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec
@@ -41,7 +43,7 @@ class PooledFunction(Generic[P]):
         kind = inp.dtype if isinstance(inp, Tensor) else torch.float32
         return result.to(torch.promote_types(kind, torch.float32))
 
-    def as_metric(self, **options: Any) -> "PooledMetric":
+    def as_metric(self, **options: Any) -> PooledMetric:
         """A metric with nothing seen; `options` are keywords of the function."""
         sums = functools.partial(self.sums, **options) if options else self.sums
         return PooledMetric(sums, self.finish, name=getattr(self, "__name__", "pooled"))

@@ -4,6 +4,8 @@ Predictions are class scores before the softmax, targets class indices. `BrierSc
 the rankings keep all probabilities on the CPU.
 """
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import torch

@@ -5,6 +5,8 @@ keep a few sums, merged so that a large mean does not swallow the variance (Chan
 1983).
 """
 
+from __future__ import annotations
+
 from typing import Any, Literal
 
 import numpy as np

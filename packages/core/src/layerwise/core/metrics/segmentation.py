@@ -5,6 +5,8 @@ indices, (N, H, W) or (N, 1, H, W). All pixels of the set count together, so tha
 does not matter; only counts are kept.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch

@@ -1,5 +1,7 @@
 """How large a batch is, and predictions and targets brought to one size."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Metrics of sequences of tokens: perplexity of a language model, BLEU of a translation."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Sequence

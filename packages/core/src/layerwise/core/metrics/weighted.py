@@ -1,5 +1,7 @@
 """Items with weights: one weight an item, in the order of the set."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

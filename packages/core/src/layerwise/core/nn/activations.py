@@ -1,5 +1,7 @@
 """Activations as functions and as modules."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch

@@ -3,6 +3,8 @@
 Shapes: B batch, C classes, * any dimensions in space, N = B times the sizes in *.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType

@@ -1,5 +1,7 @@
 """The 1d, 2d and 3d member of a family of torch's layers."""
 
+from __future__ import annotations
+
 from typing import cast
 
 from torch import nn

@@ -3,6 +3,8 @@
 Shapes: B batch, C channels, * one to three dimensions in space.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict, Unpack
 

@@ -1,5 +1,7 @@
 """Embeddings that start from a truncated normal distribution."""
 
+from __future__ import annotations
+
 from torch import nn
 
 from layerwise.core.nn.init import trunc_normal_

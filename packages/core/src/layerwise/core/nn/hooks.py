@@ -1,5 +1,7 @@
 """Hooks that store what passes through layers, and what they tell of a model: sizes and widths."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self

@@ -1,5 +1,7 @@
 """Starting values of parameters, drawn from torch's global generator as torch's layers do."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from typing import Literal

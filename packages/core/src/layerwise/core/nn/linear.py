@@ -1,5 +1,7 @@
 """The fully connected block: normalisation, dropout, linear layer, activation."""
 
+from __future__ import annotations
+
 from torch import nn
 
 from layerwise.core.nn.norm import BatchNorm

@@ -3,6 +3,8 @@
 Shapes: B batch, C classes, * any dimensions in space, N = B times the sizes in *.
 """
 
+from __future__ import annotations
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone reads
 from torch import Tensor, nn

@@ -1,5 +1,7 @@
 """Modules with little ceremony: no `super().__init__()`, or made of a function alone."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from typing import Any, Self

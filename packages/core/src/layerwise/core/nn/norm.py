@@ -1,5 +1,7 @@
 """Normalisation layers by kind and number of dimensions, and how to tell them from other layers."""
 
+from __future__ import annotations
+
 from enum import Enum
 
 from torch import Tensor, nn

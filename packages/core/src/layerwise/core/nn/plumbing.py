@@ -1,5 +1,7 @@
 """Modules without parameters that reshape, call functions, or join what other modules return."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any

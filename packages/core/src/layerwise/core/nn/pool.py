@@ -1,5 +1,7 @@
 """Pooling layers by kind and number of dimensions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import torch

@@ -3,6 +3,8 @@
 Shapes: B batch, C channels, * one to three dimensions in space.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 from functools import partial

@@ -1,5 +1,7 @@
 """Batch normalisation by running statistics in training too, for batches of one or two."""
 
+from __future__ import annotations
+
 import math
 
 import torch

@@ -1,5 +1,7 @@
 """A table of the layers of a model: what each returns, and what of it is trained."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple

@@ -1,5 +1,7 @@
 """One module applied to every step of a sequence."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import torch

@@ -1,5 +1,7 @@
 """What a module is made of: its parameters, its children, its leaves."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from torch import Tensor, nn

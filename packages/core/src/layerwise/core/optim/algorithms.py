@@ -5,6 +5,8 @@ the parameter itself (`weight_decay`) and of the gradient (`l2_reg`). Where a to
 recipe's work in one pass it is used; the numbers are the same.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any

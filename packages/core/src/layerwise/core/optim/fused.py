@@ -3,6 +3,8 @@
 The statistics and steppers are the definition; a kernel is a faster way to the same numbers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """Parameter groups: learning rates spread over them, freezing, and flags on parameters."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -4,6 +4,8 @@ A stepper sees all parameters as one `TensorList`; each operation is one `torch.
 that the equation of a paper costs a few calls and not a Python loop over parameters.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn, TypeAlias
 
@@ -47,23 +49,23 @@ class TensorList:
 
     __slots__ = ("_grad", "tensors")
 
-    def __init__(self, tensors: _Tensors, grad: "TensorList | None" = None):
+    def __init__(self, tensors: _Tensors, grad: TensorList | None = None):
         self.tensors = tensors
         self._grad = grad
 
     @property
-    def grad(self) -> "TensorList":
+    def grad(self) -> TensorList:
         """The gradients. Setting it changes what later steppers of this step see, not `p.grad`."""
         if self._grad is None:
             raise ValueError("these tensors have no gradients: only the parameters of a step do")
         return self._grad
 
     @grad.setter
-    def grad(self, value: "TensorList") -> None:
+    def grad(self, value: TensorList) -> None:
         self._grad = value
 
     @property
-    def data(self) -> "TensorList":
+    def data(self) -> TensorList:
         """The list itself, so that steppers written with `p.data` and `p.grad.data` work."""
         return self
 
@@ -90,8 +92,8 @@ class TensorList:
         )
 
     def map(
-        self, function: Callable[..., Tensor], *others: "TensorList", **kwargs: Any
-    ) -> "TensorList":
+        self, function: Callable[..., Tensor], *others: TensorList, **kwargs: Any
+    ) -> TensorList:
         """`function` applied to each tensor (and those of `others`); must work elementwise.
 
         Example:
@@ -101,11 +103,11 @@ class TensorList:
         columns = zip(self.tensors, *(other.tensors for other in others), strict=True)
         return TensorList([function(*row, **kwargs) for row in columns])
 
-    def clone(self) -> "TensorList":
+    def clone(self) -> TensorList:
         """A copy of each tensor."""
         return TensorList(torch._foreach_clone(self.tensors))
 
-    def zeros_like(self) -> "TensorList":
+    def zeros_like(self) -> TensorList:
         """Zeros of the same shapes."""
         return TensorList([torch.zeros_like(t) for t in self.tensors])
 
@@ -119,86 +121,82 @@ class TensorList:
 
     # Out of place
 
-    def __add__(self, other: Operand) -> "TensorList":
+    def __add__(self, other: Operand) -> TensorList:
         return TensorList(torch._foreach_add(self.tensors, self._scaled(other)))
 
     __radd__ = __add__
 
-    def __sub__(self, other: Operand) -> "TensorList":
+    def __sub__(self, other: Operand) -> TensorList:
         return TensorList(torch._foreach_sub(self.tensors, self._scaled(other)))
 
-    def __rsub__(self, other: float) -> "TensorList":
+    def __rsub__(self, other: float) -> TensorList:
         return TensorList(torch._foreach_neg(self.tensors)).add_(other)
 
-    def __mul__(self, other: Operand) -> "TensorList":
+    def __mul__(self, other: Operand) -> TensorList:
         return TensorList(torch._foreach_mul(self.tensors, self._scaled(other)))
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Operand) -> "TensorList":
+    def __truediv__(self, other: Operand) -> TensorList:
         return TensorList(torch._foreach_div(self.tensors, self._scaled(other)))
 
-    def __rtruediv__(self, other: float) -> "TensorList":
+    def __rtruediv__(self, other: float) -> TensorList:
         return TensorList(torch._foreach_reciprocal(self.tensors)).mul_(other)
 
-    def __neg__(self) -> "TensorList":
+    def __neg__(self) -> TensorList:
         return TensorList(torch._foreach_neg(self.tensors))
 
-    def __pow__(self, exponent: Operand) -> "TensorList":
+    def __pow__(self, exponent: Operand) -> TensorList:
         if exponent == 2:
             # foreach's pow is several times slower than a product.
             return TensorList(torch._foreach_mul(self.tensors, self.tensors))
         return TensorList(torch._foreach_pow(self.tensors, self._scaled(exponent)))
 
-    def add(self, other: Operand, *, alpha: float = 1) -> "TensorList":
+    def add(self, other: Operand, *, alpha: float = 1) -> TensorList:
         """`self + alpha * other`."""
         if isinstance(other, TensorList):
             return TensorList(torch._foreach_add(self.tensors, other.tensors, alpha=alpha))
         return self + other * alpha
 
-    def addcmul(
-        self, first: "TensorList", second: "TensorList", *, value: float = 1
-    ) -> "TensorList":
+    def addcmul(self, first: TensorList, second: TensorList, *, value: float = 1) -> TensorList:
         """`self + value * first * second`."""
         tensors = torch._foreach_addcmul(self.tensors, first.tensors, second.tensors, value=value)
         return TensorList(tensors)
 
-    def addcdiv(
-        self, first: "TensorList", second: "TensorList", *, value: float = 1
-    ) -> "TensorList":
+    def addcdiv(self, first: TensorList, second: TensorList, *, value: float = 1) -> TensorList:
         """`self + value * first / second`."""
         tensors = torch._foreach_addcdiv(self.tensors, first.tensors, second.tensors, value=value)
         return TensorList(tensors)
 
-    def lerp(self, end: "TensorList", weight: float) -> "TensorList":
+    def lerp(self, end: TensorList, weight: float) -> TensorList:
         """`self + weight * (end - self)`."""
         return TensorList(torch._foreach_lerp(self.tensors, end.tensors, weight))
 
-    def sqrt(self) -> "TensorList":
+    def sqrt(self) -> TensorList:
         """Square roots."""
         return TensorList(torch._foreach_sqrt(self.tensors))
 
-    def abs(self) -> "TensorList":
+    def abs(self) -> TensorList:
         """Absolute values."""
         return TensorList(torch._foreach_abs(self.tensors))
 
-    def sign(self) -> "TensorList":
+    def sign(self) -> TensorList:
         """Signs: -1, 0 or 1."""
         return TensorList(torch._foreach_sign(self.tensors))
 
-    def exp(self) -> "TensorList":
+    def exp(self) -> TensorList:
         """Exponentials."""
         return TensorList(torch._foreach_exp(self.tensors))
 
-    def log(self) -> "TensorList":
+    def log(self) -> TensorList:
         """Natural logarithms."""
         return TensorList(torch._foreach_log(self.tensors))
 
-    def reciprocal(self) -> "TensorList":
+    def reciprocal(self) -> TensorList:
         """`1 / self`."""
         return TensorList(torch._foreach_reciprocal(self.tensors))
 
-    def clamp(self, low: float | None = None, high: float | None = None) -> "TensorList":
+    def clamp(self, low: float | None = None, high: float | None = None) -> TensorList:
         """Values cut to `low` and `high`."""
         tensors: _Tensors = self.tensors
         if low is not None:
@@ -207,33 +205,33 @@ class TensorList:
             tensors = torch._foreach_clamp_max(tensors, high)
         return TensorList(tensors)
 
-    def maximum(self, other: Operand) -> "TensorList":
+    def maximum(self, other: Operand) -> TensorList:
         """The larger of each two values."""
         return TensorList(torch._foreach_maximum(self.tensors, self._scaled(other)))
 
-    def minimum(self, other: Operand) -> "TensorList":
+    def minimum(self, other: Operand) -> TensorList:
         """The smaller of each two values."""
         return TensorList(torch._foreach_minimum(self.tensors, self._scaled(other)))
 
     # In place
 
-    def __iadd__(self, other: Operand) -> "TensorList":
+    def __iadd__(self, other: Operand) -> TensorList:
         torch._foreach_add_(self.tensors, self._scaled(other))
         return self
 
-    def __isub__(self, other: Operand) -> "TensorList":
+    def __isub__(self, other: Operand) -> TensorList:
         torch._foreach_sub_(self.tensors, self._scaled(other))
         return self
 
-    def __imul__(self, other: Operand) -> "TensorList":
+    def __imul__(self, other: Operand) -> TensorList:
         torch._foreach_mul_(self.tensors, self._scaled(other))
         return self
 
-    def __itruediv__(self, other: Operand) -> "TensorList":
+    def __itruediv__(self, other: Operand) -> TensorList:
         torch._foreach_div_(self.tensors, self._scaled(other))
         return self
 
-    def add_(self, other: Operand, *, alpha: float | Tensor = 1) -> "TensorList":
+    def add_(self, other: Operand, *, alpha: float | Tensor = 1) -> TensorList:
         """`self += alpha * other`; alpha may be a vector with one entry for each tensor."""
         if isinstance(alpha, Tensor):
             return self._add_each_(other, alpha)
@@ -242,7 +240,7 @@ class TensorList:
             return self
         return self.__iadd__(other * alpha)
 
-    def _add_each_(self, other: Operand, alpha: Tensor) -> "TensorList":
+    def _add_each_(self, other: Operand, alpha: Tensor) -> TensorList:
         scales = self._scaled(alpha)
         if not isinstance(other, TensorList) or isinstance(scales[0], Tensor):
             return self.__iadd__(other * alpha)
@@ -251,48 +249,44 @@ class TensorList:
             tensor.add_(term, alpha=scale)
         return self
 
-    def sub_(self, other: Operand, *, alpha: float | Tensor = 1) -> "TensorList":
+    def sub_(self, other: Operand, *, alpha: float | Tensor = 1) -> TensorList:
         """`self -= alpha * other`."""
         return self.add_(other, alpha=-alpha)
 
-    def mul_(self, other: Operand) -> "TensorList":
+    def mul_(self, other: Operand) -> TensorList:
         """`self *= other`."""
         return self.__imul__(other)
 
-    def div_(self, other: Operand) -> "TensorList":
+    def div_(self, other: Operand) -> TensorList:
         """`self /= other`."""
         return self.__itruediv__(other)
 
-    def addcmul_(
-        self, first: "TensorList", second: "TensorList", *, value: float = 1
-    ) -> "TensorList":
+    def addcmul_(self, first: TensorList, second: TensorList, *, value: float = 1) -> TensorList:
         """`self += value * first * second`."""
         torch._foreach_addcmul_(self.tensors, first.tensors, second.tensors, value=value)
         return self
 
-    def addcdiv_(
-        self, first: "TensorList", second: "TensorList", *, value: float = 1
-    ) -> "TensorList":
+    def addcdiv_(self, first: TensorList, second: TensorList, *, value: float = 1) -> TensorList:
         """`self += value * first / second`."""
         torch._foreach_addcdiv_(self.tensors, first.tensors, second.tensors, value=value)
         return self
 
-    def lerp_(self, end: "TensorList", weight: float) -> "TensorList":
+    def lerp_(self, end: TensorList, weight: float) -> TensorList:
         """`self += weight * (end - self)`."""
         torch._foreach_lerp_(self.tensors, end.tensors, weight)
         return self
 
-    def sqrt_(self) -> "TensorList":
+    def sqrt_(self) -> TensorList:
         """Square roots, in place."""
         torch._foreach_sqrt_(self.tensors)
         return self
 
-    def copy_(self, source: "TensorList") -> "TensorList":
+    def copy_(self, source: TensorList) -> TensorList:
         """The values of `source`, in place."""
         torch._foreach_copy_(self.tensors, source.tensors)
         return self
 
-    def zero_(self) -> "TensorList":
+    def zero_(self) -> TensorList:
         """Zeros, in place."""
         torch._foreach_zero_(self.tensors)
         return self

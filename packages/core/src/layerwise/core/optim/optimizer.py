@@ -1,5 +1,7 @@
 """The optimizer: statistics and steppers, one after another, over all parameters of a step."""
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -244,7 +246,7 @@ class Optimizer(BaseOptimizer):
             *(f"hypers[{i}].{n}: not saved" for i, (own, h) in pairs for n in own if n not in h),
         ]
 
-    def with_steps(self, cbs: Sequence[Callable[..., Any]], **defaults: Any) -> "Optimizer":
+    def with_steps(self, cbs: Sequence[Callable[..., Any]], **defaults: Any) -> Optimizer:
         """A new optimizer that goes on from this one and runs `cbs` after its functions.
 
         Groups, state, flags and hyper-parameters are taken over; this one should not step any more.

@@ -5,6 +5,8 @@ is therefore cut into tiles, and a whole recipe runs on one before the next; on 
 list of all tensors is fastest.
 """
 
+from __future__ import annotations
+
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,5 +1,7 @@
 """Running a recipe: what its functions ask for, tile by tile, and norms in between."""
 
+from __future__ import annotations
+
 import functools
 import inspect
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -38,7 +40,7 @@ class RecipeCall:
     initial: Mapping[str, Initial]
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> "RecipeCall":
+    def of(cls, function: Callable[..., Any]) -> RecipeCall:
         """The call of `function`, read from its signature.
 
         Example:

@@ -1,5 +1,7 @@
 """Saved optimizer states: what in them does not fit the parameters, and copies for those."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 

@@ -1,13 +1,17 @@
 """Functions from the progress of training, 0 to 1, to the value of a hyper-parameter."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    pass
 
 __all__ = [
     "Annealer",
@@ -28,7 +32,7 @@ __all__ = [
     "sched_no",
 ]
 
-HyperValue: TypeAlias = float | NDArray[np.floating[Any]]
+HyperValue: TypeAlias = float | np.ndarray[Any, np.dtype[np.floating[Any]]]
 """One number, or an array with one number for each parameter group."""
 
 Schedule: TypeAlias = Callable[[float], HyperValue]

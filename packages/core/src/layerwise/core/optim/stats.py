@@ -5,6 +5,8 @@ parameters `p` (a `TensorList` with `p.grad`), its states and any hyper-paramete
 change tensor states in place, and returns the others as a dict.
 """
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, TypeAlias

@@ -5,6 +5,8 @@ of their group, the states that statistics keep, and the flag `do_wd`. One that 
 tensors is a generator: `norms = yield p, update`.
 """
 
+from __future__ import annotations
+
 import math
 from typing import TypeAlias
 

@@ -1,5 +1,7 @@
 """Any optimizer of torch, made here or ready-made, behind the interface of ours."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 

@@ -3,6 +3,8 @@
 The test of a package is a loop over them; `kinds.py` says what each kind of object has to hold.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Assertions about batches: equal or close through any nesting, and the text of an error."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any

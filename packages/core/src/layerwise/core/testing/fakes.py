@@ -1,5 +1,7 @@
 """Made-up data and models that train in milliseconds, for tests and examples."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path

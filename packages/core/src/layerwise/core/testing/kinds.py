@@ -1,5 +1,7 @@
 """What every transform, block, model, loss, metric, optimizer and callback has to hold."""
 
+from __future__ import annotations
+
 import copy
 import pickle
 import tempfile

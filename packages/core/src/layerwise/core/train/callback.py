@@ -1,5 +1,7 @@
 """`Callback`: what may happen at each event, and how callbacks are put in order and called."""
 
+from __future__ import annotations
+
 import re
 import warnings
 from collections.abc import Callable, Iterable
@@ -43,8 +45,8 @@ class Callback:
     """
 
     order: ClassVar[float] = 0
-    after: ClassVar[tuple[type["Callback"], ...]] = ()
-    before: ClassVar[tuple[type["Callback"], ...]] = ()
+    after: ClassVar[tuple[type[Callback], ...]] = ()
+    before: ClassVar[tuple[type[Callback], ...]] = ()
     run: bool = True
     run_train: bool = True
     run_valid: bool = True

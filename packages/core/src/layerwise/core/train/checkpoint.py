@@ -4,6 +4,8 @@ No pickle is written, and none is read except through `torch.load(weights_only=T
 that other programs saved.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import secrets

@@ -1,5 +1,7 @@
 """The loop, and only the loop. `train/events.py` draws it."""
 
+from __future__ import annotations
+
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager

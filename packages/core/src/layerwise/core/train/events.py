@@ -21,6 +21,8 @@ Each phase named on the left may be cut short from any callback by its exception
 phase is left out, `after_cancel_<phase>` is called, then `after_<phase>` as always.
 """
 
+from __future__ import annotations
+
 from enum import StrEnum
 
 __all__ = [

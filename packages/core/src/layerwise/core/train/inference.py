@@ -1,5 +1,7 @@
 """What a learner does with a trained model: items, orders, augmentation at test time."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Predictions: gathered over a loader, with targets, losses, inputs and decoded values."""
 
+from __future__ import annotations
+
 from pathlib import Path
 from typing import Any, ClassVar
 

@@ -1,5 +1,7 @@
 """`ProgressCallback`: bars while training runs, and the table of epochs."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

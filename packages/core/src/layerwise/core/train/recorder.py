@@ -1,5 +1,7 @@
 """`Recorder`: what happened in training, batch by batch and epoch by epoch, and plots of it."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar

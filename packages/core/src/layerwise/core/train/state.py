@@ -4,6 +4,8 @@ This class is the contract between the loop and callbacks: what is not listed he
 relies on. `Learner` is a `TrainState` with the methods that users call.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,7 +42,7 @@ class TrainState:
     """Where files are written."""
     model_dir: str
     """The folder in `path` for models."""
-    cbs: Sequence["Callback"]
+    cbs: Sequence[Callback]
     """The callbacks, in the order in which they are called."""
     metrics: list[Any]
     """What is measured in validation."""

@@ -1,5 +1,7 @@
 """Targets that are classes: vocabularies, and the transforms from labels to indices and back."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any

@@ -1,5 +1,7 @@
 """Numbers and tensors: to tensor, to float, normalise."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -131,7 +133,7 @@ class Normalize(Transform):
         self.axes = tuple(axes)
 
     @classmethod
-    def from_stats(cls, mean: Any, std: Any, dim: int = 1, ndim: int = 4) -> "Normalize":
+    def from_stats(cls, mean: Any, std: Any, dim: int = 1, ndim: int = 4) -> Normalize:
         """From one number per channel; the channels are axis `dim` of `ndim`."""
         mean, std = broadcast_vec(dim, ndim, mean, std)
         return cls(mean, std)

@@ -1,5 +1,7 @@
 """`Pipeline`: transforms one after the other, there and back, with errors that name the step."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 

@@ -1,5 +1,7 @@
 """`RandTransform`: a transform that draws before it acts, once for all members of a tuple."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from layerwise.core.random import uniform

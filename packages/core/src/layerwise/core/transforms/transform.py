@@ -1,5 +1,7 @@
 """`Transform`: encode, decode and learn state, chosen by the type of what comes."""
 
+from __future__ import annotations
+
 import reprlib
 import sys
 from collections.abc import Callable
@@ -65,7 +67,7 @@ class TransformMeta(type):
         """A namespace that collects repeated definitions."""
         return _ClassBody()
 
-    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> "TransformMeta":
+    def __new__(mcs, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> TransformMeta:
         """The class, each part falling back on the methods of the bases."""
         for part in _PARTS:
             inherited = [d for d in (getattr(base, part, None) for base in bases) if d is not None]

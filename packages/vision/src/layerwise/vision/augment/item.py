@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from layerwise.core.dispatch import Dispatch, unchanged
-from layerwise.core.errors import DataError, nearest
+from layerwise.core.errors import DataError, names_nearest, nearest
 from layerwise.core.random import generator
 from layerwise.core.tensors import TensorImageBase, dress
 from layerwise.core.transforms.random import RandTransform
@@ -84,6 +84,7 @@ class FlipItem(RandTransform):
         p: probability.
     """
 
+    @names_nearest
     def __init__(self, p: float = 0.5) -> None:
         super().__init__(p=p)
 
@@ -105,6 +106,7 @@ class DihedralItem(RandTransform):
         p: probability that one is drawn at all; it may be the one in which nothing changes.
     """
 
+    @names_nearest
     def __init__(self, p: float = 1.0) -> None:
         super().__init__(p=p)
 
@@ -151,6 +153,9 @@ class RandomCrop(_BoxTransform):
         (3, 2)
     """
 
+    order: float = 1  # as `Resize` has it: the two come in the order in which they are given
+
+    @names_nearest
     def __init__(self, size: int | Sequence[int]) -> None:
         super().__init__(size, (_BILINEAR, _NEAREST))
 
@@ -176,6 +181,7 @@ class CropPad(RandTransform):
     split_idx: int | None = None
     order: float = 0
 
+    @names_nearest
     def __init__(self, size: int | Sequence[int], pad_mode: str = PadMode.Zeros) -> None:
         super().__init__(p=1.0)
         self.size, self.pad_mode = _target(size), pad_mode
@@ -227,6 +233,7 @@ class Resize(_BoxTransform):
 
     order: float = 1
 
+    @names_nearest
     def __init__(
         self,
         size: int | Sequence[int],
@@ -286,6 +293,7 @@ class RandomResizedCrop(_BoxTransform):
 
     order: float = 1
 
+    @names_nearest
     def __init__(
         self,
         size: int | Sequence[int],
