@@ -8,8 +8,15 @@ from layerwise.core.data.block import CategoryBlock, DataBlock
 from layerwise.core.data.readers import parent_label
 from layerwise.core.data.source import get_image_files
 from layerwise.core.display.generic import plot_top_losses, show_batch, show_results
-from layerwise.core.tensors import TensorCategory, TensorImage, TensorMask, TensorMultiCategory
+from layerwise.core.tensors import (
+    TensorBase,
+    TensorCategory,
+    TensorImage,
+    TensorMask,
+    TensorMultiCategory,
+)
 from layerwise.core.transforms.category import Category, MultiCategory
+from layerwise.core.transforms.numeric import RegressionSetup
 from layerwise.vision.augment.item import Resize
 from layerwise.vision.blocks import ImageBlock, MaskBlock
 from layerwise.vision.types import PILMask
@@ -129,3 +136,62 @@ def _empty_mask(path):
     import numpy as np
 
     return PILMask.create(np.zeros((48, 60), np.uint8))
+
+
+GRIDS = [((1, 3), 3), ((2, 2), 4), ((3, 3), 5), ((1, None), 5), ((None, 2), 5)]
+
+
+@pytest.mark.parametrize(("grid", "count"), GRIDS)
+def test_a_grid_shows_as_many_as_it_holds(grid, count):
+    nrows, ncols = grid
+    seen = pictures(5), TensorCategory([0] * 5), samples(["cat"] * 5)
+    outs = [(Category("cat"),)] * 5
+    assert len(show_batch(*seen, nrows=nrows, ncols=ncols)) == count
+    assert len(show_results(*seen, outs, nrows=nrows, ncols=ncols)) == count
+
+
+def test_a_grid_of_pairs_shows_as_many_as_it_holds():
+    pair = [(pictures(1)[0], pictures(1)[0])] * 5
+    assert len(show_batch(pictures(5), pictures(5), pair, nrows=1, ncols=2)) == 4
+    outs = [(pictures(1)[0],)] * 5
+    assert len(show_results(pictures(5), pictures(5), pair, outs, nrows=1, ncols=2)) == 4
+
+
+def test_long_titles_and_the_heading_run_over_nothing():
+    labels = MultiCategory(["habitation", "partly_cloudy", "agriculture", "primary", "road"])
+    sample = [(picture, labels) for picture in pictures(9)]
+    axes = show_results(pictures(9), TensorMultiCategory([[1] * 5]), sample, [(labels,)] * 9)
+    figure = axes[0].figure
+    figure.canvas.draw()
+    heading = figure._suptitle.get_window_extent()
+    boxes = [heading, *(ax.title.get_window_extent() for ax in axes)]
+    boxes += [ax.images[0].get_window_extent() for ax in axes]
+    pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[:i]]
+    assert not any(_overlap(a, b) for a, b in pairs)
+    assert "road" in axes[0].get_title()
+
+
+def _overlap(a, b):
+    return min(a.x1, b.x1) - max(a.x0, b.x0) > 1 and min(a.y1, b.y1) - max(a.y0, b.y0) > 1
+
+
+def test_the_heading_is_near_the_first_row():
+    axes = plot_top_losses(
+        pictures(9),
+        TensorCategory([0] * 9),
+        samples(["cat"] * 9),
+        [(Category("cat"),)] * 9,
+        torch.rand(9, 2),
+        torch.rand(9),
+    )
+    figure = axes[0].figure
+    figure.canvas.draw()
+    gap = figure._suptitle.get_window_extent().y0 - axes[0].title.get_window_extent().y1
+    assert 0 < gap / figure.dpi < 0.35
+
+
+def test_numbers_are_shown_in_one_form():
+    step = RegressionSetup(c=1)
+    target, out = step.decode(step(7)), step.decode(TensorBase([9.999971389770508]))
+    axes = show_results(pictures(1), TensorBase([7.0]), [(pictures(1)[0], target)], [(out,)])
+    assert titles(axes) == [("7\n10", "black")]

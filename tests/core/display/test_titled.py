@@ -81,3 +81,29 @@ def test_a_subclass_chooses_its_label():
 def test_a_scalar_in_a_tensor_shows_its_number(capsys):
     TitledTensorScalar(torch.tensor(2)).show()
     assert capsys.readouterr().out == "2\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (7.0, "7"),
+        (9.999971389770508, "10"),
+        (0.123456, "0.1235"),
+        (123456.7, "123457"),
+        (1.5e20, "1.5e+20"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_numbers_have_four_significant_digits(value, text, plt):
+    assert TitledFloat(value).show(ctx={}) == {"text": text}
+    assert TitledTuple((value, 1)).show(ctx={}) == {"text": f"({text}, 1)"}
+    assert show_title(value, ax=plt.subplots()[1]).get_title() == text
+
+
+def test_titles_are_wrapped_to_the_width_of_the_axes(plt):
+    narrow = plt.subplots(1, 4, figsize=(10, 3))[1][0]
+    lines = show_title("partly_cloudy;primary;road", ax=narrow).get_title().split("\n")
+    assert lines == ["partly_cloudy;", "primary;road"]
+    long = show_title("x" * 200, ax=plt.subplots(1, 4)[1][0]).get_title()
+    assert long.count("\n") == 3
+    assert long.endswith("…")

@@ -269,3 +269,10 @@ def test_no_number_is_wider_than_its_cell(plt, classes, normalize):
         box = label.get_window_extent()
         assert inside.contains(box.x0, box.y0)
         assert inside.contains(box.x1, box.y1)
+
+
+def test_the_figure_of_few_classes_is_large_enough_to_read(plt):
+    figure = interpretation_of([0, 1], [0, 1], 2).plot_confusion_matrix().figure
+    width, height = figure.get_size_inches()
+    assert width >= 5
+    assert height >= 4

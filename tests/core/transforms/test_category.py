@@ -13,6 +13,7 @@ from sklearn.preprocessing import LabelEncoder, MultiLabelBinarizer
 
 from layerwise.core.data.dataset import Datasets, TfmdLists
 from layerwise.core.errors import DataError
+from layerwise.core.learner import Learner
 from layerwise.core.tensors import TensorCategory, TensorMultiCategory
 from layerwise.core.transforms.category import (
     Categorize,
@@ -310,3 +311,33 @@ def test_the_number_of_outputs_is_found():
     assert get_c(SimpleNamespace(vocab=[["words"] * 9, ["a", "b"]])) == 2
     assert get_c(SimpleNamespace(train=SimpleNamespace(after_item=SimpleNamespace(c=4)))) == 4
     assert get_c(SimpleNamespace()) == 0
+
+
+@pytest.mark.parametrize(
+    "loss_func", [torch.nn.CrossEntropyLoss(), torch.nn.functional.cross_entropy]
+)
+def test_scores_of_the_classes_decode_to_the_largest(loss_func):
+    step = set_up(Categorize(), ["cat", "dog", "emu"])
+    assert step.decode(TensorCategory(torch.tensor([0.1, 2.0, -3.0]))) == "dog"
+    dls = Datasets([0.0, 1.0, 2.0, 3.0], [[_one_number], [str, Categorize()]]).dataloaders(
+        bs=2, num_workers=0, device="cpu"
+    )
+    learn = Learner(dls, torch.nn.Linear(1, 4), loss_func)
+    label, _, scores = learn.predict(2.0)
+    assert label == dls.vocab[int(scores.argmax())]
+    learn.show_results()
+
+
+def _one_number(x):
+    return torch.tensor([x])
+
+
+def test_labels_of_numpy_are_held_as_those_of_python():
+    classes = CategoryMap(np.array([7, 3, 7]))
+    assert repr(classes) == "[3, 7]"
+    assert (classes.index_of(np.int64(7)), classes.index_of(7)) == (1, 1)
+    assert repr(CategoryMap(pd.Series([7, 3]).astype("category"))) == "[3, 7]"
+    assert repr(CategoryMap(np.array(["b", "a"]))) == "['a', 'b']"
+    assert CategoryMap(np.array(["b", "a"])).index_of(np.str_("b")) == 1
+    days = np.array(["2020-01-02", "2020-01-01"], dtype="datetime64[ns]")
+    assert CategoryMap(days).map_objs(days) == [1, 0]

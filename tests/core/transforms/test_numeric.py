@@ -184,3 +184,10 @@ def test_broadcast_vec_puts_values_along_one_axis():
     assert mean.shape == std.shape == (1, 1, 2)
     assert mean.flatten().tolist() == [1, 2]
     assert mean.dtype == torch.float32
+
+
+def test_a_vector_of_one_output_decodes_to_a_number_as_its_target_does():
+    step = RegressionSetup()
+    step.setup([7.0, 8.0])
+    found = step.decode(TensorBase([9.5]))
+    assert (found, type(found)) == (9.5, TitledFloat)

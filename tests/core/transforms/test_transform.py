@@ -395,3 +395,19 @@ def test_transforms_of_importable_functions_pickle():
     step = pickle.loads(pickle.dumps(Transform(np.negative, np.negative, split_idx=1, order=2)))
     assert step(3, split_idx=1) == -3
     assert (step.split_idx, step.order) == (1, 2)
+
+
+class Opened(str):
+    @classmethod
+    def create(cls, x: str):
+        return cls(x)
+
+
+def test_a_method_of_a_class_is_named_with_its_class():
+    assert Transform(Opened.create).name == "Opened.create"
+    assert repr(Transform(Opened.create)) == "Opened.create()"
+    assert repr(Transform(bytes.fromhex)) == "bytes.fromhex()"
+
+
+def test_a_method_of_an_object_keeps_its_name():
+    assert Transform("a".join).name == "join"

@@ -8,6 +8,7 @@ from typing import Any
 
 from layerwise.core.display.axes import get_grid
 from layerwise.core.display.generic import plot_top_losses, show, show_batch, show_results
+from layerwise.core.display.titled import show_title
 from layerwise.core.tensors import (
     TensorCategory,
     TensorImage,
@@ -34,12 +35,12 @@ def show_pictures(
     Args:
         samples: decoded samples, tuples of inputs and targets.
         ctxs: axes to draw on; those of a new grid when None.
-        max_n: how many at most.
+        max_n: how many at most; a grid of given rows and columns may hold fewer.
         nrows: rows of the grid.
         ncols: columns of the grid.
         figsize: width and height of the figure in inches.
     """
-    count = min(len(samples), max_n)
+    count = _count(samples, max_n, nrows, ncols)
     axes = ctxs if ctxs is not None else get_grid(count, nrows, ncols, figsize=figsize)
     return [show(sample, ctx=ax) for sample, ax in zip(samples[:count], axes, strict=False)]
 
@@ -64,7 +65,7 @@ def show_pairs(
         ncols: columns of the grid, a pair in each; one when None.
         figsize: width and height of the figure in inches.
     """
-    count = min(len(samples), max_n)
+    count = _count(samples, max_n, nrows, ncols)
     if ctxs is None:
         ncols = 1 if nrows is None and ncols is None else ncols
         ctxs = get_grid(
@@ -105,7 +106,7 @@ def _(
     """Two pictures a sample, side by side; a mask lies over its picture instead."""
     if samples and isinstance(_members(samples[0])[-1], TensorMask):
         return show_pictures(samples, ctxs, max_n, nrows, ncols, figsize)
-    count = min(len(samples), max_n)
+    count = _count(samples, max_n, nrows, ncols)
     if ctxs is None:
         ctxs = get_grid(count, nrows, ncols, figsize=figsize, double=True)
     for i, sample in enumerate(samples[:count]):
@@ -188,7 +189,7 @@ def _(
             show(member, ctx=ax)
         target = sample[-1]
         title = f"{predicted[0]}/{target} / {float(loss):.2f} / {float(raw.max()):.2f}"
-        ax.set_title(title, color=_colour(predicted[0], target))
+        show_title(title, ax=ax, color=_colour(predicted[0], target))
     return list(axes)
 
 
@@ -203,7 +204,7 @@ def _with_titles(
     *,
     judge: Callable[[Any, Any], bool] | None,
 ) -> list[Axes]:
-    count = min(len(samples), max_n)
+    count = _count(samples, max_n, nrows, ncols)
     axes = ctxs
     if axes is None:
         axes = get_grid(count, nrows, ncols, figsize=figsize, add_vert=1, title="Target/Prediction")
@@ -219,6 +220,12 @@ def _with_titles(
         for value in (*targets, *predicted):
             show(value, ctx=ax, color=color)
     return list(axes)
+
+
+def _count(samples: Sequence[Any], max_n: int, nrows: int | None, ncols: int | None) -> int:
+    """How many samples are shown: no more than a grid holds whose rows and columns are given."""
+    count = min(len(samples), max_n)
+    return count if nrows is None or ncols is None else min(count, nrows * ncols)
 
 
 def _inputs(sample: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:

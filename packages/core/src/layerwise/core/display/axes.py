@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from math import ceil, isqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from torch import Tensor
@@ -50,6 +50,7 @@ def subplots(
     *,
     sharex: bool = False,
     sharey: bool = False,
+    layout: Literal["constrained", "tight", "none"] | None = None,
 ) -> tuple[Any, NDArray[Any]]:
     """A new figure and its axes, (nrows, ncols) of them; of a single one, an array of length 1.
 
@@ -61,13 +62,20 @@ def subplots(
         suptitle: title of the figure.
         sharex: one x-axis for all.
         sharey: one y-axis for all.
+        layout: how matplotlib places the axes, by default as it is set.
     """
     if figsize is None:
         # Small axes leave no room above them, where the title of the figure goes.
         extra = 0.6 if suptitle is not None and imsize <= 2 else 0.0
         figsize = (ncols * imsize, nrows * imsize + extra)
     fig, axes = _pyplot().subplots(
-        nrows, ncols, figsize=figsize, sharex=sharex, sharey=sharey, squeeze=False
+        nrows,
+        ncols,
+        figsize=figsize,
+        sharex=sharex,
+        sharey=sharey,
+        squeeze=False,
+        layout=layout,
     )
     if suptitle is not None:
         fig.suptitle(suptitle)
@@ -115,7 +123,8 @@ def get_grid(
         ncols, n = ncols * 2, n * 2
     if figsize is None:
         figsize = (ncols * imsize, nrows * imsize + add_vert)
-    fig, axes = subplots(nrows, ncols, figsize, sharex=sharex, sharey=sharey)
+    # Titles of several lines and that of the figure get the room they need, and no more.
+    fig, axes = subplots(nrows, ncols, figsize, sharex=sharex, sharey=sharey, layout="constrained")
     for ax in axes.flat[n:]:
         ax.set_axis_off()
     if title is not None:

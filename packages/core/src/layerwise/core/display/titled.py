@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping
 from typing import Any, ClassVar, Self
 
@@ -13,8 +14,9 @@ def show_title(
 ) -> Any:
     """The context with `o` on it: axes with a title, or a row of a table with an entry.
 
-    A title that is there already is kept, with `o` on a line below. Without a context `o` is
-    printed.
+    A title that is there already is kept, with `o` on a line below. Over axes, numbers have 4
+    significant digits and long text is wrapped to the width of the axes, to four lines at most.
+    Without a context `o` is printed.
 
     Args:
         o: what to show, as text.
@@ -39,7 +41,8 @@ def show_title(
         return None
     if hasattr(ctx, "set_title"):
         before = ctx.get_title()
-        ctx.set_title(f"{before}\n{o}" if before else str(o), color=color)
+        text = _wrapped(_readable(o), _room(ctx))
+        ctx.set_title(f"{before}\n{text}" if before else text, color=color)
         return ctx
     if not isinstance(ctx, MutableMapping):
         if not (hasattr(ctx, "loc") and hasattr(ctx, "index")):
@@ -54,6 +57,47 @@ def show_title(
         key += "_"
     ctx[key] = o
     return ctx
+
+
+_MOST_LINES = 4  # of one title; more would leave no room for the picture below
+_LEAST_ROOM = 12  # characters, for figures as small as a digit
+
+
+def _readable(o: Any) -> str:
+    """`o` as text, its numbers with 4 significant digits, or all that stand before the point."""
+    if isinstance(o, float):
+        return f"{o:.0f}" if 1e3 <= abs(o) < 1e15 else f"{o:.4g}"
+    if type(o) in (tuple, list, TitledTuple):
+        inside = ", ".join(_readable(x) if isinstance(x, float) else repr(x) for x in o)
+        if isinstance(o, list):
+            return f"[{inside}]"
+        return f"({inside},)" if len(o) == 1 else f"({inside})"
+    return str(o)
+
+
+def _room(ax: Any) -> int:
+    """How many characters of a title fit over `ax`, by the mean width of a character."""
+    inches = ax.get_position().width * ax.figure.get_figwidth()
+    return max(_LEAST_ROOM, int(inches * 72 / (0.6 * ax.title.get_fontsize())))
+
+
+def _wrapped(text: str, width: int) -> str:
+    """`text` in lines of at most `width`, broken behind separators wherever there are some."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        line = ""
+        for piece in re.split(r"(?<=[;,/ ])", paragraph):
+            if line and len(line) + len(piece.rstrip()) > width:
+                lines.append(line.rstrip())
+                line = ""
+            line += piece
+            while len(line.rstrip()) > width:
+                lines.append(line[:width])
+                line = line[width:]
+        lines.append(line.rstrip())
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][: width - 1] + "…"]
+    return "\n".join(lines)
 
 
 class ShowTitle:
@@ -71,7 +115,7 @@ class ShowTitle:
             ctx: see `show_title`.
             **kwargs: `label` and `color` of `show_title`.
         """
-        return show_title(str(self), ctx=ctx, **{**self._show_args, **kwargs})
+        return show_title(_readable(self), ctx=ctx, **{**self._show_args, **kwargs})
 
 
 class TitledInt(ShowTitle, int):

@@ -257,7 +257,7 @@ def _draw(
     # 0.085 inches are a digit of 9 points and its share of the space between cells.
     cell = max(0.3, 0.085 * (longest + 1), 1.6 / count)
     if figsize is None:
-        figsize = (count * cell + margin, count * cell + margin)
+        figsize = (max(5.0, count * cell + margin), max(4.0, count * cell + margin))
     else:
         cell = max(0.01, (min(figsize) - margin) / count)
     ax = _new_axes(figsize, dpi)

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from layerwise.core.display.titled import ShowTitle
 from layerwise.core.errors import nearest
@@ -63,7 +65,8 @@ class CategoryMap(Sequence[Any]):
                 f"min_count={min_count} leaves rare labels without a class; name one for them "
                 "with other='other', or pass add_na=True"
             )
-        classes = _classes(col, sort, strict, min_count)
+        # Labels of numpy are equal to those of Python, and hash alike, but print with their type.
+        classes = [_plain(c) for c in _classes(col, sort, strict, min_count)]
         self.other = other
         self.has_na = add_na
         head = [NA] if add_na else []
@@ -144,6 +147,14 @@ def _classes(col: Any, sort: bool, strict: bool, min_count: int) -> list[Any]:
     except TypeError:
         # Labels of several kinds (1 and "1") have no order of their own.
         return sorted(classes, key=lambda c: (type(c).__name__, str(c)))
+
+
+def _plain(label: Any) -> Any:
+    if not isinstance(label, np.generic):
+        return label
+    found = label.item()
+    # A date in nanoseconds becomes a mere number, under which it would not be found again.
+    return found if bool(found == label) and hash(found) == hash(label) else label
 
 
 def _counts(col: Any) -> Counter[Any]:
@@ -264,8 +275,11 @@ class Categorize(_Vocabulary):
         return TensorCategory(torch.tensor(self._known().index_of(o)))
 
     def decodes(self, o: TensorCategory | int) -> Category:
-        """The name of the class."""
-        return Category(self._known()[int(o)])
+        """The name of the class; of (C,) scores, as losses of torch leave them, the largest's."""
+        vocab = self._known()
+        if isinstance(o, Tensor) and o.is_floating_point() and o.shape == (len(vocab),):
+            o = int(o.argmax())
+        return Category(vocab[int(o)])
 
 
 class MultiCategorize(_Vocabulary):

@@ -44,9 +44,12 @@ class RegressionSetup(Transform):
         return TensorBase(torch.as_tensor(o).float())
 
     def decodes(self, o: TensorBase) -> Any:
-        """A number or a tuple of numbers, which show as titles."""
+        """A number or a tuple of numbers, which show as titles.
+
+        A model's (1,) for a single output is a number, as its target is.
+        """
         values = o.as_plain()
-        if values.ndim == 0:
+        if values.ndim == 0 or (self.c == 1 and values.numel() == 1):
             return TitledFloat(values.item())
         return TitledTuple(v.item() for v in values.flatten())
 

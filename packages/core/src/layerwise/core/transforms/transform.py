@@ -145,7 +145,9 @@ class Transform(metaclass=TransformMeta):
         """The name for messages and summaries: that of the class, or of the wrapped function."""
         if "encodes" in getattr(self, "_functions", {}):
             function = next(iter(self._functions["encodes"])).function
-            return str(getattr(function, "__name__", type(function).__name__))
+            name = str(getattr(function, "__name__", type(function).__name__))
+            owner = getattr(function, "__self__", None)  # the class, of a classmethod
+            return f"{owner.__name__}.{name}" if isinstance(owner, type) else name
         return type(self).__name__
 
     def __call__(self, x: Any, split_idx: int | None = None, **kwargs: Any) -> Any:
