@@ -319,9 +319,9 @@ def test_the_number_of_outputs_is_found():
 def test_scores_of_the_classes_decode_to_the_largest(loss_func):
     step = set_up(Categorize(), ["cat", "dog", "emu"])
     assert step.decode(TensorCategory(torch.tensor([0.1, 2.0, -3.0]))) == "dog"
-    dls = Datasets([0.0, 1.0, 2.0, 3.0], [[_one_number], [str, Categorize()]]).dataloaders(
-        bs=2, num_workers=0, device="cpu"
-    )
+    dls = Datasets(
+        [0.0, 1.0, 2.0, 3.0], [[_one_number], [str, Categorize()]], splits=[[0, 1, 2, 3], [0, 1, 2]]
+    ).dataloaders(bs=2, num_workers=0, device="cpu")
     learn = Learner(dls, torch.nn.Linear(1, 4), loss_func)
     label, _, scores = learn.predict(2.0)
     assert label == dls.vocab[int(scores.argmax())]

@@ -92,8 +92,9 @@ def _wrapped(text: str, width: int) -> str:
                 line = ""
             line += piece
             while len(line.rstrip()) > width:
-                lines.append(line[:width])
-                line = line[width:]
+                cut = 1 + max(line.rfind("_", 0, width), line.rfind("-", 0, width)) or width
+                lines.append(line[:cut])
+                line = line[cut:]
         lines.append(line.rstrip())
     if len(lines) > _MOST_LINES:
         lines = [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][: width - 1] + "…"]
