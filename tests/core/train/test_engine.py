@@ -782,3 +782,22 @@ def test_training_without_targets_says_what_to_do(make_learner, samples):
     learn.dls.loaders[0] = DataLoader([x for x, _ in samples(16)], bs=8)
     with pytest.raises(ValueError, match="no targets"):
         learn.fit(1)
+
+
+def test_a_batch_that_fails_in_the_model_says_what_went_in(make_learner):
+    learn = make_learner(model=nn.Linear(99, 1))
+    with pytest.raises(RuntimeError) as caught:
+        learn.fit(1)
+    [note] = caught.value.__notes__
+    assert note.startswith("in training batch 0, when the model was called: inputs (Tensor (")
+
+
+def test_a_target_beyond_the_outputs_says_how_many_are_needed():
+    data = [(torch.rand(3), torch.tensor(i % 3)) for i in range(12)]
+    dls = DataLoaders(DataLoader(data, bs=6), DataLoader(data, bs=6))
+    learn = Learner(dls, nn.Linear(3, 2), nn.CrossEntropyLoss())
+    with pytest.raises(IndexError) as caught, learn.no_logging():
+        learn.fit(1)
+    [note] = caught.value.__notes__
+    assert "when the loss was computed" in note
+    assert "largest target is class 2, but the model has 2 output(s)" in note

@@ -25,6 +25,7 @@ from layerwise.core.train.events import (
     Phase,
 )
 from layerwise.core.train.state import TrainState
+from layerwise.core.transforms.pipeline import describe
 
 __all__ = [
     "all_batches",
@@ -144,8 +145,44 @@ def one_batch(learn: TrainState, number: int, batch: Any) -> None:
     # Whoever hears of a batch that is cancelled early must not take the last one's for its own.
     learn.pred = learn.loss_grad = learn.loss = None  # type: ignore[assignment]
     learn.xb, learn.yb = split_batch(learn, batch)
-    run_phase(learn, BATCH, _batch)
+    try:
+        run_phase(learn, BATCH, _batch)
+    except CancelException:
+        raise
+    except Exception as error:
+        if not hasattr(error, "__notes__"):  # a callback's has a note that says where it came from
+            error.add_note(_told(learn))
+        raise
     learn.batch = None
+
+
+def _told(learn: TrainState) -> str:
+    """Which batch failed, at what, and what it was made of: the words of `DataBlock.summary`."""
+    kind = "training" if learn.training else "validation"
+    if learn.pred is None:
+        doing = "the model was called"
+    else:
+        doing = "the loss was computed" if learn.loss_grad is None else "gradients were computed"
+    parts = [f"inputs {describe(learn.xb)}", f"targets {describe(learn.yb)}"]
+    if learn.pred is not None:
+        parts.append(f"the model gave {describe(learn.pred)}")
+    return f"in {kind} batch {learn.iter}, when {doing}: {', '.join(parts)}{_hint(learn)}"
+
+
+def _hint(learn: TrainState) -> str:
+    """What is surely wrong: a class that the model has no output for."""
+    pred, target = learn.pred, learn.yb[0] if learn.yb else None
+    if not isinstance(pred, torch.Tensor) or not isinstance(target, torch.Tensor):
+        return ""
+    if pred.ndim != target.ndim + 1 or target.is_floating_point() or not target.numel():
+        return ""
+    largest, outputs = int(target.max()), pred.shape[1]
+    if largest < outputs:
+        return ""
+    return (
+        f". The largest target is class {largest}, but the model has {outputs} output(s) an item; "
+        "give it as many as there are classes (n_out=, or get_c(dls))"
+    )
 
 
 def split_batch(learn: TrainState, batch: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
