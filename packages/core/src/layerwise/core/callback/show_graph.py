@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, ClassVar
 
 from layerwise.core.train.callback import Callback
@@ -51,9 +52,9 @@ class ShowGraphCallback(Callback):
         if not in_notebook():
             return
         if self._shown is None:
-            from IPython.display import display
-
-            self._shown = display(self.ax.figure, display_id=True)  # type: ignore[no-untyped-call]
+            # By name, since IPython has types in some environments and is absent in others.
+            display: Any = import_module("IPython.display").display
+            self._shown = display(self.ax.figure, display_id=True)
         else:
             self._shown.update(self.ax.figure)
 
