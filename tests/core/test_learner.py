@@ -4,7 +4,6 @@ import weakref
 from functools import partial
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 import torch.utils.data as torch_data
@@ -817,65 +816,3 @@ def test_the_recorder_is_the_last_word_on_a_training(make_learner):
     assert isinstance(learn.recorder, Recorder)
     assert list(learn.recorder.final_record) == learn.recorder.values[-1]
     assert learn.recorder.values[-1][1] == pytest.approx(learn.validate()[0])
-
-
-# -- arguments that cannot work ------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (lambda: "adam", r"'adam'.*Did you mean 'Adam'"),
-        (lambda: torch.optim.SGD(nn.Linear(1, 1).parameters()), r"pass the class.*OptimWrapper"),
-        (lambda: Adam(nn.Linear(1, 1).parameters(), lr=0.1), r"ready-made.*learn\.opt"),
-        (lambda: 3, r"opt_func.*torch\.optim\.AdamW"),
-    ],
-)
-def test_what_makes_no_optimizer_is_refused_at_once(make_learner, make, words):
-    with pytest.raises(TypeError, match=words):
-        make_learner(opt_func=make())
-
-
-def test_a_ready_made_optimizer_is_taken_as_the_error_says(make_learner):
-    model = nn.Linear(3, 1)
-    that = torch.optim.SGD(model.parameters(), lr=0.5)
-    learn = make_learner(model, opt_func=lambda params, **kw: OptimWrapper(opt=that))
-    learn.fit(1)
-    assert learn.opt.opt is that
-
-
-BAD_RATES = [
-    ("0.1", TypeError), (-0.1, ValueError), (float("nan"), ValueError), ([0.1, -1], ValueError),
-    (slice(-1.0), ValueError), (slice("a", 1.0), TypeError), (object(), TypeError),
-    (True, TypeError), (torch.tensor(-1.0), ValueError),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("lr", "kind"), BAD_RATES)
-def test_a_rate_that_is_none_is_refused_at_once(make_learner, lr, kind):
-    with pytest.raises(kind, match="lr"):
-        make_learner(lr=lr)
-    learn = make_learner()
-    for train in (learn.fit, learn.fit_one_cycle, learn.fit_flat_cos):
-        with pytest.raises(kind, match="lr"):
-            train(1, lr)
-    with pytest.raises(kind, match="lr"):
-        learn.fit_sgdr(1, 1, lr)
-
-
-def test_fine_tune_refuses_a_rate_that_is_none(make_learner):
-    for lr, kind in (("0.1", TypeError), (-1.0, ValueError)):
-        with pytest.raises(kind, match="lr"):
-            make_learner().fine_tune(1, lr)
-
-
-@pytest.mark.parametrize("lr", [0, 0.1, np.float32(0.1), torch.tensor(0.1), slice(0.1), [0.1]])
-def test_every_kind_of_rate_is_taken(make_learner, lr):
-    make_learner(lr=lr).fit(1, lr)
-
-
-def test_results_of_loaders_without_transforms_are_refused_in_words(make_learner, samples):
-    stock = DataLoaders(*(torch_data.DataLoader(samples(8), 4) for _ in range(2)))
-    for learn in (make_learner(), make_learner(dls=stock)):
-        with pytest.raises(TypeError, match=r"show_results.*Datasets or of a DataBlock.*get_preds"):
-            learn.show_results()

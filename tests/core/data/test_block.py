@@ -1,7 +1,5 @@
 """One declaration makes data sets and loaders; what does not fit together is refused in words."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -407,25 +405,3 @@ def test_summary_leaves_nothing_learnt_behind():
     block.summary(["x", "y", "z"])
     assert block.datasets(WORDS).vocab == ["a", "b"]
     assert np.all([b.vocab is None for b in block.blocks[1].type_tfms])
-
-
-@pytest.mark.parametrize("block", [CategoryBlock, MultiCategoryBlock, RegressionBlock])
-def test_targets_without_get_y_are_refused_where_an_item_is_one_thing(block):
-    files = [Path(f"cats/{i}.jpg") for i in range(5)]
-    for items in (files, L(files), [str(f) for f in files]):
-        with pytest.raises(ValueError, match=r"get_y=parent_label"):
-            DataBlock((TransformBlock, block)).datasets(items)
-    with pytest.raises(ValueError, match=r"get_y=parent_label"):
-        DataBlock((TransformBlock, block)).dataloaders(files)
-
-
-def test_targets_without_get_y_are_taken_where_they_can_be_meant():
-    pair = DataBlock((TransformBlock, CategoryBlock), get_y=lambda p: p.parent.name)
-    files = [Path(f"cats/{i}.jpg") for i in range(5)]
-    assert pair.datasets(files).vocab == ["cats"]
-    DataBlock((TransformBlock, TransformBlock)).datasets(files)  # as an autoencoder wants them
-    DataBlock(TransformBlock).datasets(files)
-    own = TransformBlock(type_tfms=[lambda p: p.parent.name, Categorize()])
-    assert DataBlock((TransformBlock, own)).datasets(files).vocab == ["cats"]
-    columns = DataBlock.from_columns((TransformBlock, CategoryBlock))
-    assert columns.datasets([files, ["a"] * 5]).vocab == ["a"]

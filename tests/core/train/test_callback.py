@@ -398,34 +398,3 @@ def test_two_of_before_batch_cb_live_in_one_learner(make_learner):
     learn.fit(1)
     learn.remove_cbs(cbs)
     assert len(learn.cbs) == 3
-
-
-# -- a method that is no event ---------------------------------------------------------------
-
-
-def test_a_misspelt_event_is_named_with_the_nearest_when_the_callback_is_added(make_learner):
-    class Typo(Callback):
-        def after_bacth(self):
-            """Never called."""
-
-    class Heir(Typo):
-        pass
-
-    learn = make_learner()
-    for kind in (Typo, Heir):
-        with pytest.warns(UserWarning, match=r"after_bacth.*no event.*'after_batch'"):
-            learn.add_cb(kind)
-
-
-@pytest.mark.filterwarnings("error")
-def test_private_methods_and_other_attributes_are_no_misspelt_events(make_learner):
-    class Fine(Callback):
-        before_all = 3
-
-        def _after_bacth(self):
-            """A helper."""
-
-        def after_batch(self):
-            """An event."""
-
-    make_learner(cbs=[Fine, Callback(after_batch=lambda: None)]).fit(1)
