@@ -10,7 +10,13 @@ import pytest
 PATHS = re.compile(r"(?<![\w.~/}>-])/(?:h[o]me|U[s]ers|r[o]ot|w[o]rk\w*)/")
 HOSTS = re.compile(r"p[y]pi\.org|p[y]thonhosted|d[o]wnload\.pytorch\.org|a[n]aconda\.org", re.I)
 # Loaders that run what a file tells them to.
-UNSAFE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+UNSAFE = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
+UNSAFE_CALLS = {
+    *("eval", "exec", "compile", "__import__", "builtins.eval", "builtins.exec"),
+    *("torch.load", "torch.save", "torch.jit.load", "torch.hub.load", "torch.export.load"),
+    *("pd.read_pickle", "pandas.read_pickle", "torch.package.PackageImporter"),
+}
+UNSAFE_NAMES = {"torch": {"load", "save", "hub", "jit"}, "torch.export": {"load"}}
 ALLOWED = {
     # Annotations written as text, read in the scope of the function that our caller registers.
     "packages/core/src/layerwise/core/dispatch.py: eval",
@@ -58,9 +64,13 @@ def unsafe_parts(tree):
             yield from (each.name for each in node.names if each.name.split(".")[0] in UNSAFE)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in UNSAFE:
             yield node.module
+        elif isinstance(node, ast.ImportFrom) and node.module in UNSAFE_NAMES:
+            for each in node.names:
+                if each.name in UNSAFE_NAMES[node.module]:
+                    yield f"{node.module}.{each.name}"
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            if called in ("eval", "exec", "torch.load", "torch.export.load", "__import__"):
+            if called in UNSAFE_CALLS:
                 yield called
             if called == "torch.load" and "weights_only=True" not in ast.unparse(node):
                 yield "torch.load without weights_only=True"

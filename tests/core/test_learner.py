@@ -29,7 +29,7 @@ from layerwise.core.train.recorder import Recorder
 from layerwise.core.transforms.category import Categorize
 from layerwise.core.transforms.random import RandTransform
 
-USUAL = ["TrainEvalCallback", "Recorder", "ProgressCallback"]
+USUAL = ["TrainEvalCallback", "NaNGuard", "Recorder", "ProgressCallback"]
 
 
 def kinds(learn):
@@ -259,7 +259,7 @@ class Two(Callback):
 def test_callbacks_are_added_in_order_and_found_by_name(make_learner):
     one = One()
     learn = make_learner(cbs=[one, Two])
-    assert kinds(learn) == ["TrainEvalCallback", "One", "Two", *USUAL[1:]]
+    assert kinds(learn) == [*USUAL[:2], "One", "Two", *USUAL[2:]]
     assert learn.one is one
     assert learn.ordered_cbs == learn.cbs
     assert isinstance(learn.progress, ProgressCallback)
@@ -284,7 +284,7 @@ def test_of_two_with_one_name_the_other_keeps_it(make_learner):
 
 
 def test_removing_what_is_not_there_names_what_is(make_learner):
-    with pytest.raises(ValueError, match=r"no callback .*One.*it has TrainEvalCallback, Recorder"):
+    with pytest.raises(ValueError, match=r"no callback .*One.*it has TrainEvalCallback, NaNGuard"):
         make_learner().remove_cb(One)
 
 
@@ -348,7 +348,7 @@ def test_removed_cbs_come_back_where_they_were_without_being_created_again(make_
     learn = make_learner(cbs=[Notes, One, Two])
     before = list(learn.cbs)
     with learn.removed_cbs([Notes, learn.one]):
-        assert kinds(learn) == ["TrainEvalCallback", "Two", *USUAL[1:]]
+        assert kinds(learn) == [*USUAL[:2], "Two", *USUAL[2:]]
         assert not hasattr(learn, "notes")
     assert list(learn.cbs) == before
     assert len(created) == 1
@@ -359,7 +359,7 @@ def test_what_is_added_while_others_are_removed_stays(make_learner):
     with learn.removed_cbs(One):
         learn.add_cb(Two)
         learn.remove_cb(ProgressCallback)
-    assert set(kinds(learn)) == {"TrainEvalCallback", "Recorder", "One", "Two"}
+    assert set(kinds(learn)) == {"TrainEvalCallback", "NaNGuard", "Recorder", "One", "Two"}
 
 
 def test_callbacks_of_a_fit_are_gone_even_after_an_error(make_learner):
@@ -778,7 +778,10 @@ def test_show_training_loop_draws_the_events_with_who_hears_them(make_learner, c
     assert depth["before_validate"] == depth["before_train"]
     assert depth["after_pred"] == depth["before_backward"] == depth["before_step"]
     (first,) = (line for line in lines if "before_fit" in line)
-    assert first.split(maxsplit=1)[1] == "TrainEvalCallback, Callback, Recorder, ProgressCallback"
+    assert (
+        first.split(maxsplit=1)[1]
+        == "TrainEvalCallback, NaNGuard, Callback, Recorder, ProgressCallback"
+    )
     assert not any("cancel" in line for line in lines)
 
 
@@ -816,3 +819,37 @@ def test_the_recorder_is_the_last_word_on_a_training(make_learner):
     assert isinstance(learn.recorder, Recorder)
     assert list(learn.recorder.final_record) == learn.recorder.values[-1]
     assert learn.recorder.values[-1][1] == pytest.approx(learn.validate()[0])
+
+
+@pytest.mark.parametrize("wrong", ["adam", torch.optim.SGD([torch.zeros(1)], lr=0.1)])
+def test_an_opt_func_that_makes_nothing_is_told_what_to_be(make_learner, wrong):
+    with pytest.raises(TypeError, match="no function that makes an optimizer"):
+        make_learner(opt_func=wrong).fit(1)
+
+
+def test_other_models_go_along(make_learner):
+    learn = make_learner()
+    teacher = nn.Linear(1, 1)
+    assert learn.add_model("teacher", teacher) is learn
+    assert learn.aux_models["teacher"] is teacher
+    with pytest.raises(ValueError, match="there are: teacher"):
+        learn.add_model("teacher", teacher)
+    with pytest.raises(ValueError, match="identifier"):
+        learn.add_model("my teacher", teacher)
+
+
+def test_other_models_are_saved_and_loaded_with_the_learner(make_learner):
+    learn = make_learner().add_model("teacher", nn.Linear(2, 2))
+    file = learn.save("both")
+    other = make_learner().add_model("teacher", nn.Linear(2, 2))
+    other.load(file)
+    assert torch.equal(other.aux_models["teacher"].weight, learn.aux_models["teacher"].weight)
+    make_learner().load(file)  # the file may have more than the learner
+    wrong = make_learner().add_model("teacher", nn.Linear(3, 2))
+    before = wrong.model.weight.clone()
+    with torch.no_grad():
+        learn.model.weight += 1
+    learn.save("both")
+    with pytest.raises(ValueError, match="does not fit the model 'teacher'"):
+        wrong.load(file)
+    assert torch.equal(wrong.model.weight, before)

@@ -107,6 +107,39 @@ def test_top_losses_tell_prediction_target_loss_and_probability():
     ]
 
 
+def test_top_losses_of_several_labels_name_them_all():
+    axes = plot_top_losses(
+        pictures(1),
+        TensorMultiCategory([[1, 1]]),
+        [(pictures(1)[0], MultiCategory(["a", "b"]))],
+        [(MultiCategory(["b"]),)],
+        torch.tensor([[0.2, 0.8]]),
+        torch.tensor([0.7]),
+    )
+    assert titles(axes) == [("b/a;b / 0.70 / 0.80", "red")]
+
+
+def test_top_losses_of_numbers_and_masks_tell_the_loss():
+    step = RegressionSetup(c=1)
+    target, out = step.decode(step(7)), step.decode(TensorBase([9.5]))
+    sample = [(pictures(1)[0], target)]
+    axes = plot_top_losses(
+        pictures(1),
+        TensorBase([7.0]),
+        sample,
+        [(out,)],
+        torch.tensor([[9.5]]),
+        torch.tensor([6.25]),
+    )
+    assert titles(axes) == [("7\n9.5\nloss 6.25", "black")]
+    mask = TensorMask(torch.zeros(8, 8, dtype=torch.long))
+    pair = plot_top_losses(
+        pictures(1), mask[None], [(pictures(1)[0], mask)], [(mask,)], torch.zeros(1, 2, 8, 8), [0.5]
+    )
+    assert [len(ax.images) for ax in pair] == [2, 2]
+    assert [ax.get_title() for ax in pair] == ["loss 0.50", ""]
+
+
 def test_loaders_show_names_of_classes(pets):
     block = DataBlock(
         (ImageBlock, CategoryBlock),

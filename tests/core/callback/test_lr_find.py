@@ -303,21 +303,21 @@ def test_losses_that_are_no_numbers_say_what_to_do(make_learner):
 
 
 def test_what_cannot_be_copied_is_explained(make_learner, tmp_path):
-    class Log(Callback):
+    class Diary(Callback):
         def __init__(self, path):
             super().__init__()
             self.file = path.open("w")
 
-    log = Log(tmp_path / "log.txt")
+    log = Diary(tmp_path / "log.txt")
     learn = make_learner(cbs=log)
     with pytest.raises(TypeError) as caught:
         learn.lr_find()
     assert any("in_search = False" in note for note in caught.value.__notes__)
-    with learn.removed_cbs(Log):
+    with learn.removed_cbs(Diary):
         learn.lr_find(num_it=10, show_plot=False)
-    Log.in_search = False
+    Diary.in_search = False
     learn.lr_find(num_it=10, show_plot=False)
-    assert learn.log is log
+    assert learn.diary is log
     log.file.close()
 
 

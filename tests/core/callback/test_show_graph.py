@@ -86,3 +86,10 @@ def test_in_a_notebook_the_picture_is_replaced_in_its_place(make_learner, monkey
     assert [what for what, _ in shown] == ["display", "update", "update"]
     assert len({id(figure) for _, figure in shown}) == 1
     assert plt.get_fignums() == []
+
+
+def test_the_second_process_draws_nothing(make_learner, monkeypatch):
+    monkeypatch.setattr("layerwise.core.callback.show_graph.rank_distrib", lambda: 1)
+    learn = make_learner(cbs=ShowGraphCallback())
+    learn.fit(1)
+    assert learn.show_graph.ax is None

@@ -14,7 +14,7 @@ from layerwise.core.data.dataset import test_set as made_test_set
 from layerwise.core.errors import DataError, SkipItemException
 from layerwise.core.random import set_seed
 from layerwise.core.tensors import TensorCategory, TensorImage
-from layerwise.core.transforms.category import Categorize, Category
+from layerwise.core.transforms.category import Categorize, Category, MultiCategorize
 from layerwise.core.transforms.pipeline import Pipeline
 from layerwise.core.transforms.transform import ItemTransform, Transform
 
@@ -314,3 +314,20 @@ def test_a_sample_is_decoded_and_shown_by_its_place(capsys):
     assert decode_at(dsets, 0) == ("b",)
     show_at(dsets, 1)
     assert capsys.readouterr().out == "a\n"
+
+
+def test_classes_are_learnt_from_the_items_that_are_not_skipped():
+    def label(item):
+        if item < 0:
+            raise SkipItemException("no label")
+        return f"even {item}" if item % 2 == 0 else "odd"
+
+    items, splits = [3, -1, 2, 4, -2, 5], [[0, 1, 2, 4], [3, 5]]
+    tl = TfmdLists(items, [label, Categorize()], splits=splits)
+    assert list(tl.vocab) == ["even 2", "odd"]
+    with pytest.raises(SkipItemException):  # asked for by itself, it still says so
+        tl.train[1]
+    with pytest.raises(SkipItemException):  # and an order of labels has no gaps
+        list(tl.train)
+    several = TfmdLists(items, [label, lambda o: o.split(), MultiCategorize()], splits=splits)
+    assert list(several.vocab) == ["2", "even", "odd"]

@@ -169,6 +169,7 @@ def test_metrics_keep_no_graph():
     for func in (mse, rmse, R2Score(), PearsonCorrCoef()):
         metric = mk_metric(func)
         metric.update(torch.rand(4, requires_grad=True), torch.rand(4))
-        held = [x for x in vars(metric).values() if isinstance(x, torch.Tensor)]
+        state = [*metric.state_dict().values(), *metric.state_dict().get("_sums", [])]
+        held = [x for x in state if isinstance(x, torch.Tensor)]
         assert held
         assert not any(x.requires_grad for x in held)

@@ -16,6 +16,7 @@ import layerwise.core.metrics
 import layerwise.core.train
 import layerwise.core.transforms
 from layerwise.core.callback.lr_find import LRFinder
+from layerwise.core.callback.mixup import MixHandler
 from layerwise.core.callback.schedule import ParamScheduler
 from layerwise.core.callback.skip import SkipToEpoch
 from layerwise.core.metrics import collected, metric
@@ -195,18 +196,28 @@ def test_an_optimizer_around_another_keeps_the_contract(opt_func):
 
 CALLBACKS = members(layerwise.core.train, Callback) | members(layerwise.core.callback, Callback)
 # Followers of a service: they need its library and an account, and have tests of their own.
-SERVICES = {"wandb", "tensorboard", "comet", "azureml", "captum"}
+SERVICES = {"wandb", "tensorboard", "comet", "azureml", "captum", "optuna"}
 MADE = {
     "LRFinder": lambda: LRFinder(num_it=5),
     "ParamScheduler": lambda: ParamScheduler({"lr": SchedLin(0.1, 0.01)}),
     "SkipToEpoch": lambda: SkipToEpoch(0),
+    "MixHandler": lambda: MixHandler(0.4),
+}
+# Those that need pictures, a recurrent model or another callback train in tests of their own.
+UNTRAINED = {
+    "CutMix",
+    "HookCallback",
+    "ProgressiveResizing",
+    "MixHandler",
+    "ModelResetter",
+    "RNNRegularizer",
 }
 TRIED = [n for n, c in sorted(CALLBACKS.items()) if c.__module__.split(".")[-1] not in SERVICES]
 
 
 @pytest.mark.parametrize("name", TRIED)
 def test_a_callback_keeps_the_contract(name):
-    check_callback(MADE.get(name, CALLBACKS[name])())
+    check_callback(MADE.get(name, CALLBACKS[name])(), epochs=int(name not in UNTRAINED))
 
 
 # -- transforms ----------------------------------------------------------------------------

@@ -296,7 +296,7 @@ def test_an_error_in_after_create_has_the_note_too(make_learner):
     assert caught.value.__notes__ == ["in Broken.after_create, a callback of this learner"]
     assert not hasattr(learn, "broken")
     assert [type(cb).__name__ for cb in learn.cbs] == [
-        "TrainEvalCallback", "Recorder", "ProgressCallback",
+        "TrainEvalCallback", "NaNGuard", "Recorder", "ProgressCallback",
     ]  # fmt: skip
 
 
@@ -397,4 +397,25 @@ def test_two_of_before_batch_cb_live_in_one_learner(make_learner):
     learn = make_learner(cbs=cbs)
     learn.fit(1)
     learn.remove_cbs(cbs)
-    assert len(learn.cbs) == 3
+    assert len(learn.cbs) == 4
+
+
+def test_a_method_named_almost_like_an_event_is_pointed_out(make_learner):
+    class Slip(Callback):
+        def after_bacth(self):
+            pass
+
+    with pytest.warns(UserWarning, match="Slip.after_bacth is no event .* 'after_batch'"):
+        make_learner(cbs=Slip())
+
+
+def test_methods_with_other_names_are_nobodys_business(make_learner, recwarn):
+    class Helper(Callback):
+        def weigh(self):
+            pass
+
+        def batch(self):
+            pass
+
+    make_learner(cbs=Helper())
+    assert not [w for w in recwarn if "is no event" in str(w.message)]

@@ -14,8 +14,9 @@ from torch import nn
 
 from layerwise.core.optim.algorithms import SGD, Adam, RAdam
 from layerwise.core.optim.wrap import OptimWrapper
-from layerwise.core.train import checkpoint
 from layerwise.core.train.checkpoint import ModelFileError, load_model, load_weights, save_model
+from layerwise.core.train.plain import from_json, join, split, to_json
+from layerwise.core.train.tensor_file import tensors_from_bytes, tensors_to_bytes
 
 OPTIMIZERS: dict[str, Any] = {
     "SGD": partial(SGD, mom=0.9),
@@ -87,7 +88,7 @@ def test_hyper_parameters_come_back_exactly(tmp_path):
     st.recursive(
         st.one_of(
             st.none(), st.booleans(), st.integers(-(2**40), 2**40),
-            st.floats(allow_nan=False), st.text(max_size=5),
+            st.floats(), st.text(max_size=5),
             st.integers(0, 3).map(lambda n: torch.arange(n, dtype=torch.float64)),
         ),
         lambda inner: st.one_of(
@@ -98,9 +99,8 @@ def test_hyper_parameters_come_back_exactly(tmp_path):
     )
 )  # fmt: skip
 def test_any_state_of_numbers_and_tensors_survives_the_file(value):
-    arrays: dict[str, torch.Tensor] = {}
-    plain = checkpoint._split(value, arrays)
-    back = checkpoint._join(json.loads(json.dumps(plain)), arrays)
+    plain, arrays = split(value)
+    back = join(from_json(to_json(plain)), tensors_from_bytes(tensors_to_bytes(arrays)))
 
     def equal(a, b):
         if isinstance(a, torch.Tensor):
@@ -109,7 +109,7 @@ def test_any_state_of_numbers_and_tensors_survives_the_file(value):
             return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
         if isinstance(a, list | tuple):
             return type(a) is type(b) and len(a) == len(b) and all(map(equal, a, b))
-        return type(a) is type(b) and a == b
+        return type(a) is type(b) and (a == b or a != a != b)
 
     assert equal(value, back)
 

@@ -247,7 +247,7 @@ def test_predictions_are_fetched_after_each_epoch_without_a_trace(make_learner):
     assert learn.recorder.losses == plain.recorder.losses
     assert learn.recorder.hps == plain.recorder.hps
     assert [type(cb).__name__ for cb in learn.cbs] == [
-        "TrainEvalCallback", "Recorder", "ProgressCallback", "FetchPredsCallback", "Look",
+        "TrainEvalCallback", "NaNGuard", "Recorder", "ProgressCallback", "FetchPredsCallback", "Look",
     ]  # fmt: skip
     torch.testing.assert_close(seen[1][0], learn.get_preds()[0])
 

@@ -18,6 +18,7 @@ from layerwise.core.train.events import (
     CancelValidException,
 )
 from layerwise.core.train.recorder import Recorder, format_time
+from layerwise.core.train.strategy import Strategy
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_losses_are_the_corrected_moving_average(values, beta):
     """Against pandas, which calls this an adjusted exponentially weighted mean."""
     import pandas as pd
 
-    state = type("State", (), {})()
+    state = type("State", (), {"log_bus": (), "strategy": Strategy()})()
     recorder = Recorder(beta=beta)
     recorder.learn = state
     state.metrics, state.logger, state.training, state.yb = [], lambda row: None, True, (1,)

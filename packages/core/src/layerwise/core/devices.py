@@ -11,12 +11,14 @@ import torch.distributed as dist
 from torch import Tensor
 
 __all__ = [
+    "any_process",
     "default_device",
     "distrib_barrier",
     "maybe_gather",
     "num_distrib",
     "rank_distrib",
     "setup_cuda",
+    "sum_processes",
 ]
 
 _CPU = torch.device("cpu")
@@ -124,6 +126,41 @@ def distrib_barrier() -> None:
     """Wait until every process of a distributed run is here; nothing happens outside of one."""
     if _is_distributed() and dist.get_world_size() > 1:
         dist.barrier()
+
+
+def any_process(flag: bool, device: torch.device | None = None) -> bool:
+    """Whether `flag` is true in any process; all have to ask. `flag` itself outside of such a run.
+
+    Args:
+        flag: what this process says.
+        device: where processes exchange numbers; the CPU when None.
+
+    Example:
+        >>> any_process(False)
+        False
+    """
+    if not _is_distributed() or dist.get_world_size() < 2:
+        return flag
+    said = torch.tensor(int(flag), device=device)
+    dist.all_reduce(said, dist.ReduceOp.MAX)
+    return bool(said.item())
+
+
+def sum_processes(x: Tensor) -> Tensor:
+    """The sum of `x` over all processes, which all have to ask for; `x` outside of such a run.
+
+    Args:
+        x: of one shape everywhere; stays as it is.
+
+    Example:
+        >>> sum_processes(torch.tensor([1, 2]))
+        tensor([1, 2])
+    """
+    if not _is_distributed() or dist.get_world_size() < 2:
+        return x
+    total = x.clone()
+    dist.all_reduce(total)
+    return total
 
 
 def maybe_gather(x: Tensor, axis: int = 0) -> Tensor:

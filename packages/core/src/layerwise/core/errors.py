@@ -13,6 +13,8 @@ from inspect import signature
 from typing import ParamSpec, TypeVar
 
 __all__ = [
+    "BundleError",
+    "ConfigError",
     "DataError",
     "DispatchError",
     "LayerwiseError",
@@ -45,6 +47,20 @@ class DataError(LayerwiseError, ValueError):
     """An item or a batch could not be made; says which item, which step and what went in.
 
     The exception that the step raised is the `__cause__`.
+    """
+
+
+class BundleError(LayerwiseError, ValueError):
+    """A file of a model, a learner or a training state that cannot be used; says which and why.
+
+    Whatever is wrong with a file that is read, this is the one kind of error that comes of it.
+    """
+
+
+class ConfigError(LayerwiseError, ValueError):
+    """Something that cannot be described by names and settings, or a description that is none.
+
+    Says where it stands, and how to give a name to what has none.
     """
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -11,9 +11,18 @@ from typing import Any, Self
 import torch
 from torch import nn
 
+from layerwise.core.callback.channels_last import to_channelslast, to_contiguous
 from layerwise.core.callback.lr_find import Suggestion, lr_find, valley
+from layerwise.core.callback.nan_guard import NaNGuard
+from layerwise.core.callback.precision import AMPMode, to_bf16, to_fp16, to_fp32
+from layerwise.core.callback.resume import fit_or_resume
+from layerwise.core.callback.run_args import gather_args
 from layerwise.core.callback.schedule import fine_tune, fit_flat_cos, fit_one_cycle, fit_sgdr
 from layerwise.core.data.loaders import TfmdDL
+from layerwise.core.distributed.files import load_shared, save_shared
+from layerwise.core.distributed.group import TIMEOUT
+from layerwise.core.distributed.parallel import detach_parallel, parallel_ctx, to_parallel
+from layerwise.core.distributed.trainer import detach_distributed, distrib_ctx, to_distributed
 from layerwise.core.errors import names_nearest, nearest
 from layerwise.core.items import L, listify
 from layerwise.core.metrics.metric import mk_metric
@@ -32,10 +41,16 @@ from layerwise.core.train.callback import (
     CallbackTable,
     TrainEvalCallback,
     drawn_loop,
+    warn_of_misspelt,
 )
 from layerwise.core.train.checkpoint import load_model, save_model
+from layerwise.core.train.data_facts import facts_of
+from layerwise.core.train.deploy import export_onnx, export_program
 from layerwise.core.train.events import FIT, Event
+from layerwise.core.train.export import export_learner
 from layerwise.core.train.inference import Kept, augmented_preds, in_order, predicted_item
+from layerwise.core.train.log import LogBus
+from layerwise.core.train.outputs import ModelLoss, computes_loss
 from layerwise.core.train.predict import GatherPredsCallback, activation_of, decodes_of
 from layerwise.core.train.progress import (
     EpochTable,
@@ -45,11 +60,20 @@ from layerwise.core.train.progress import (
     replacing_yield,
 )
 from layerwise.core.train.recorder import Recorder
+from layerwise.core.train.run_config import (
+    noted,
+    repeat_calls,
+    run_to_config,
+    settings_from_config,
+)
 from layerwise.core.train.state import TrainState
+from layerwise.core.train.strategy import Strategy
 
 __all__ = ["Learner"]
 
 Splitter = Callable[[nn.Module], Any]
+
+_USUAL: tuple[type[Callback], ...] = (TrainEvalCallback, NaNGuard, Recorder, ProgressCallback)
 
 
 class Learner(TrainState):
@@ -73,7 +97,10 @@ class Learner(TrainState):
         train_bn: train norm layers even where their group is frozen, since their statistics move
             with the new data anyway.
         moms: momentum at the start, at the largest learning rate and at the end of a cycle.
-        default_cbs: add the usual callbacks: `TrainEvalCallback`, `Recorder`, `ProgressCallback`.
+        default_cbs: add the usual callbacks: `TrainEvalCallback`, `NaNGuard`, `Recorder`,
+            `ProgressCallback`.
+        compile: run the model through `torch.compile`, with these options where it is a mapping
+            (`{"mode": "max-autotune"}`). The model keeps its class and the names of its weights.
 
     Example:
         >>> from layerwise.core.data.loader import DataLoader
@@ -85,6 +112,9 @@ class Learner(TrainState):
         >>> learn.recorder.losses[-1] < learn.recorder.losses[0]
         True
     """
+
+    exported_example: tuple[Any, Any] | None = None
+    """An input and what the model gave for it, of a learner that was loaded from an export."""
 
     @names_nearest
     def __init__(
@@ -104,20 +134,27 @@ class Learner(TrainState):
         train_bn: bool = True,
         moms: tuple[float, float, float] = (0.95, 0.85, 0.95),
         default_cbs: bool = True,
+        compile: bool | Mapping[str, Any] = False,  # noqa: A002 - what torch calls it
     ) -> None:
         self.dls, self.model = dls, model
-        self.loss_func = loss_func if loss_func is not None else _loss_of(dls)
+        self.aux_models = {}
+        self.compiling = _options_of(compile)
+        self.loss_func = loss_func if loss_func is not None else _loss_of(dls, model)
         self.opt_func, self.lr, self.splitter = opt_func, lr, splitter
         self.wd, self.wd_bn_bias, self.train_bn, self.moms = wd, wd_bn_bias, train_bn, moms
         self.path = Path(path if path is not None else getattr(dls, "path", "."))
         self.model_dir = model_dir
         self.metrics = [mk_metric(m) for m in listify(metrics)]
-        self.logger = EpochTable()
+        self.logger, self.log_bus = EpochTable(), LogBus()
         self.epoch, self.n_epoch, self.run_seed = 0, 1, 0
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.noting = False
         self._opt: BaseOptimizer | None = None
         self._frozen_to = 0
         self._table = CallbackTable([])
-        usual = [TrainEvalCallback(), Recorder(), ProgressCallback()] if default_cbs else []
+        usual: list[Callback] = []
+        if default_cbs:
+            usual = [kind() for kind in _USUAL]
         self.add_cbs([*usual, *_listed(cbs)])
 
     # -- callbacks -------------------------------------------------------------------------
@@ -149,6 +186,7 @@ class Learner(TrainState):
                 f"a callback named {made.name!r} would hide the learner's own {made.name!r}; "
                 f"give {type(made).__name__} another class name"
             )
+        warn_of_misspelt(made)
         before = self._table
         self._table = CallbackTable([*before.cbs, made])
         made.learn = self
@@ -219,6 +257,26 @@ class Learner(TrainState):
             old = [c for c in before if c in now or c in gone]
             self._set_cbs([*old, *(c for c in now if c not in before)])
 
+    def add_model(self, name: str, model: nn.Module) -> Self:
+        """Keep another model beside the one in training: a teacher, a critic, an average.
+
+        It becomes `aux_models[name]`, goes to the device with the learner's own, and is written and
+        read by `save` and `load`. What trains it, if anything, is the optimizer's splitter.
+
+        Args:
+            name: an identifier, new to this learner.
+            model: the module.
+        """
+        if not name.isidentifier() or name in self.aux_models:
+            raise ValueError(
+                f"add_model needs a new name that is an identifier, not {name!r}; there are: "
+                f"{', '.join(self.aux_models) or 'none'}"
+            )
+        self.aux_models[name] = model
+        if self.device is not None:
+            model.to(self.device)
+        return self
+
     # -- the optimizer ---------------------------------------------------------------------
 
     @property
@@ -241,13 +299,19 @@ class Learner(TrainState):
     def create_opt(self) -> None:
         """Make a new optimizer from the parameter groups, frozen as the last one was."""
         make: Any = self.opt_func
+        if not callable(make):
+            raise TypeError(
+                f"opt_func={make!r} is no function that makes an optimizer; pass Adam, SGD or a "
+                "class of torch.optim (partial(Adam, wd=0.1) for settings). An optimizer that is "
+                "made already is set by learn.opt = ..."
+            )
         kind = make.func if isinstance(make, partial) else make
         if isinstance(kind, type) and issubclass(kind, torch.optim.Optimizer):
             make = partial(OptimWrapper, opt=make)
         # Optimizers of torch know no slices; the rates of the groups are set below.
         top = self.lr.stop if isinstance(self.lr, slice) else self.lr
         self.opt = make(self.splitter(self.model), lr=top)
-        opt = self.opt
+        opt = self.opt = self.strategy.prepare_opt(self.opt)
         opt.set_hyper("lr", self.lr)
         if self.wd is not None:
             opt.set_hyper("wd", self.wd)
@@ -261,6 +325,7 @@ class Learner(TrainState):
         if self._frozen_to:
             opt.freeze_to(self._frozen_to)
 
+    @noted
     def freeze_to(self, n: int) -> None:
         """Train only the parameter groups from `n` on; negative numbers count from the end."""
         self.opt.freeze_to(n)
@@ -280,6 +345,7 @@ class Learner(TrainState):
         """What is done with one batch; override it to write a step by hand."""
         engine.batch_step(self)
 
+    @noted
     @names_nearest
     def fit(
         self,
@@ -289,6 +355,7 @@ class Learner(TrainState):
         cbs: Any = None,
         reset_opt: bool = False,
         start_epoch: int = 0,
+        resume: bool | str | Path = False,
     ) -> None:
         """Train.
 
@@ -300,26 +367,33 @@ class Learner(TrainState):
             cbs: callbacks for this fit alone.
             reset_opt: start with a new optimizer.
             start_epoch: the first epoch to do, of a training that was stopped.
+            resume: True goes on from the newest checkpoint that the callback `Checkpoint` wrote,
+                if there is one yet; a path from that file, or the newest in that folder.
         """
+        self.fit_count += 1
         opt = self.ready_opt(reset_opt)
         if wd is not None or self.wd is not None:
             opt.set_hyper("wd", self.wd if wd is None else wd)
         opt.set_hyper("lr", self.lr if lr is None else lr)
         with self._only_now(cbs):
-            engine.fit(self, n_epoch, start_epoch)
+            fit_or_resume(self, n_epoch, start_epoch, resume)
 
+    @noted
     def fit_one_cycle(self, n_epoch: int, lr_max: Any = None, **kwargs: Any) -> None:
         """Train by the one-cycle policy; arguments as for the function `fit_one_cycle`."""
         fit_one_cycle(self, n_epoch, lr_max, **kwargs)
 
+    @noted
     def fit_flat_cos(self, n_epoch: int, lr: Any = None, **kwargs: Any) -> None:
         """Train at one rate, then let it fall; arguments as for the function `fit_flat_cos`."""
         fit_flat_cos(self, n_epoch, lr, **kwargs)
 
+    @noted
     def fit_sgdr(self, n_cycles: int, cycle_len: int, lr_max: Any = None, **kwargs: Any) -> None:
         """Train in cycles with restarts; arguments as for the function `fit_sgdr`."""
         fit_sgdr(self, n_cycles, cycle_len, lr_max, **kwargs)
 
+    @noted
     def fine_tune(self, epochs: int, base_lr: float = 2e-3, **kwargs: Any) -> None:
         """Train the head, then the whole model; arguments as for the function `fine_tune`."""
         fine_tune(self, epochs, base_lr, **kwargs)
@@ -366,8 +440,8 @@ class Learner(TrainState):
     @contextmanager
     def _in_fit(self) -> Iterator[None]:
         """The events around a fit, for what is no training."""
-        n_epoch, epoch, seed = self.n_epoch, self.epoch, self.run_seed
-        self.n_epoch, self.epoch, self.run_seed = 1, 0, draw_seed()
+        n_epoch, epoch, seed, only = self.n_epoch, self.epoch, self.run_seed, self.only_valid
+        self.n_epoch, self.epoch, self.run_seed, self.only_valid = 1, 0, draw_seed(), True
         kept = Kept(self)
         try:
             with engine.ended_fit(self):
@@ -378,6 +452,7 @@ class Learner(TrainState):
             engine.forget_batch(self)
             kept.put_back()
             self.n_epoch, self.epoch, self.run_seed = n_epoch, epoch, seed
+            self.only_valid = only
 
     @contextmanager
     def validation_context(self, cbs: Any = None, inner: bool = False) -> Iterator[Self]:
@@ -399,6 +474,77 @@ class Learner(TrainState):
     def one_batch(self, i: int, b: Any) -> None:
         """Run one batch, number `i`."""
         engine.one_batch(self, i, b)
+
+    # -- precision and layout --------------------------------------------------------------
+
+    @names_nearest
+    def to_fp16(
+        self,
+        init_scale: float = 65536.0,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+    ) -> Self:
+        """Train and predict in float16 where that is safe; see `MixedPrecision`."""
+        return to_fp16(self, init_scale, growth_factor, backoff_factor, growth_interval)
+
+    def to_bf16(self) -> Self:
+        """Train and predict in bfloat16 where that is safe; see `MixedPrecision`."""
+        return to_bf16(self)
+
+    def to_fp32(self) -> Self:
+        """Train and predict in full precision again."""
+        return to_fp32(self)
+
+    @names_nearest
+    def to_channelslast(
+        self, use_amp: bool = False, amp_mode: AMPMode | str = AMPMode.FP16
+    ) -> Self:
+        """Lay out model and batches with channels last; see the function `to_channelslast`."""
+        return to_channelslast(self, use_amp, amp_mode)
+
+    @names_nearest
+    def to_contiguous(self, to_fp32: bool = False) -> Self:
+        """Lay out the model as usual, and go back to full precision if wanted."""
+        return to_contiguous(self, to_fp32)
+
+    # -- several processes -----------------------------------------------------------------
+
+    @names_nearest
+    def distrib_ctx(
+        self,
+        sync_bn: bool = True,
+        in_notebook: bool = False,
+        strategy: str | Strategy = "ddp",
+        timeout: float = TIMEOUT,
+    ) -> AbstractContextManager[Self]:
+        """Train with all processes of the launcher, inside; see the function `distrib_ctx`."""
+        return distrib_ctx(self, sync_bn, in_notebook, strategy, timeout)
+
+    @names_nearest
+    def to_distributed(self, sync_bn: bool = True, strategy: str | Strategy = "ddp") -> Self:
+        """Train with all processes of the group from now on; see the function."""
+        to_distributed(self, sync_bn, strategy)
+        return self
+
+    def detach_distributed(self) -> Self:
+        """Train in this process alone again."""
+        detach_distributed(self)
+        return self
+
+    def to_parallel(self, device_ids: Sequence[int] | None = None) -> Self:
+        """Train on several GPUs of this process from now on; all of them when None."""
+        to_parallel(self, device_ids)
+        return self
+
+    def detach_parallel(self) -> Self:
+        """Train on one device again."""
+        detach_parallel(self)
+        return self
+
+    def parallel_ctx(self, device_ids: Sequence[int] | None = None) -> AbstractContextManager[Self]:
+        """Train on several GPUs of this process, inside this context."""
+        return parallel_ctx(self, device_ids)
 
     # -- predictions -----------------------------------------------------------------------
 
@@ -462,18 +608,17 @@ class Learner(TrainState):
             found = [nested_reorder(f, order) if f is not None else None for f in found]
         return tuple(found)
 
-    def predict(
-        self, item: Any, rm_type_tfms: int | None = None, with_input: bool = False
-    ) -> tuple[Any, ...]:
-        """What the model says of one item.
+    def predict(self, item: Any, rm_type_tfms: int | None = None, with_input: bool = False) -> Any:
+        """What the model says of one item, or of each of a list of items, in batches.
 
         Args:
-            item: what the data set starts from (a file name), or reads (an image).
+            item: what the data set starts from (a file name), or reads (an image); or a list.
             rm_type_tfms: how many first transforms to leave out; found from the type when None.
             with_input: put the decoded input first.
 
         Returns:
-            The decoded prediction, what the loss decodes it to, and the prediction itself.
+            The decoded prediction, what the loss decodes it to, and the prediction itself; a list
+            of these for a list.
         """
         return predicted_item(self, item, rm_type_tfms, with_input)
 
@@ -530,9 +675,90 @@ class Learner(TrainState):
 
     # -- files and looks -------------------------------------------------------------------
 
+    def export(
+        self,
+        fname: str | Path = "export.lw",
+        model: tuple[str, Mapping[str, Any]] | None = None,
+    ) -> Path:
+        """Write all that prediction needs to `path/fname`, for `load_learner`. Returns the path.
+
+        That is the model, how an item becomes an input, and how an output is decoded: names and
+        settings as JSON, numbers as tensors. No code, no item of the data and no path is in it.
+
+        Args:
+            fname: the file.
+            model: the registered name of the function or class that makes the model, and keywords
+                for it; not needed for models of ours, those of `@built` functions, and layers of
+                torch in a row.
+
+        Raises:
+            ConfigError: if something has no name that a file could hold; says what, where it
+                stands, and how to register it.
+        """
+        return export_learner(self, self.path / fname, model)
+
+    def to_config(self) -> dict[str, Any]:
+        """This training as a dictionary that JSON can hold: names, settings, and calls of `fit`.
+
+        `Learner.from_config` and `repeat` train the same again, bit for bit where the random state
+        is the same when the model is made: with `set_seed` right before.
+
+        Raises:
+            ConfigError: if something has no name; says what, where, and how to register it.
+        """
+        return run_to_config(self, _USUAL)
+
+    @classmethod
+    def from_config(
+        cls, config: Mapping[str, Any], dls: Any, path: str | Path | None = None
+    ) -> Self:
+        """A new, untrained learner for `dls` as `to_config` described it.
+
+        Args:
+            config: what `to_config` returned, or what was read from a file of yours. Trained
+                weights that it names are fetched.
+            dls: loaders that do what those of the run did; `loader_settings` helps to make them.
+            path: where files are written.
+
+        Raises:
+            ConfigError: if it is damaged, names what is not known here, or the loaders differ.
+        """
+        return cls(dls, path=path, **settings_from_config(config, dls))
+
+    def repeat(self, config: Mapping[str, Any]) -> None:
+        """Train by the calls of `fit` and its kin that `config` notes."""
+        repeat_calls(self, config)
+
+    @names_nearest
+    def to_onnx(
+        self,
+        fname: str | Path = "model.onnx",
+        inputs: Sequence[Any] | None = None,
+        dynamic_dims: Sequence[int] = (0,),
+        check: bool | None = None,
+    ) -> Path:
+        """Write the model as ONNX to `path/fname`; arguments as for `export_onnx`."""
+        target = self.path / fname
+        return export_onnx(self, target, inputs, dynamic_dims=dynamic_dims, check=check)
+
+    @names_nearest
+    def to_program(
+        self,
+        fname: str | Path = "model.pt2",
+        inputs: Sequence[Any] | None = None,
+        dynamic_dims: Sequence[int] = (0,),
+    ) -> Path:
+        """Write the model as a `torch.export` program; arguments as for `export_program`."""
+        return export_program(self, self.path / fname, inputs, dynamic_dims=dynamic_dims)
+
     def save(self, file: str | Path, with_opt: bool = True) -> Path:
         """Write weights and the optimizer's state to `path/model_dir/file`. Returns the path."""
-        return save_model(self._model_path(file), self.model, self._opt, with_opt)
+        path = self._model_path(file)
+        if self.strategy.processes > 1:
+            return save_shared(self, path, with_opt)
+        return save_model(
+            path, self.model, self._opt, with_opt, self.aux_models, facts_of(self.dls)
+        )
 
     def load(
         self,
@@ -549,8 +775,13 @@ class Learner(TrainState):
             device: where tensors go first.
             strict: raise where something does not fit, naming it.
         """
-        opt = self.opt if with_opt else None
-        load_model(self._model_path(file), self.model, opt, with_opt, device, strict)
+        opt, path = (self.opt if with_opt else None), self._model_path(file)
+        if self.strategy.processes > 1:
+            load_shared(self, path, with_opt, device, strict)
+        else:
+            load_model(
+                path, self.model, opt, with_opt, device, strict, self.aux_models, facts_of(self.dls)
+            )
         return self
 
     def _model_path(self, file: str | Path) -> Path:
@@ -588,6 +819,10 @@ class Learner(TrainState):
 
         return to_detach(b, cpu=cpu)
 
+    def gather_args(self) -> dict[str, Any]:
+        """The settings of this training by name, as plain values: what loggers write down."""
+        return gather_args(self)
+
     def show_training_loop(self) -> None:
         """Print the events of training with the callbacks that hear each."""
         print("\n".join(drawn_loop(self.cbs)))
@@ -603,8 +838,8 @@ class Learner(TrainState):
         raise AttributeError(f"{type(self).__name__} has no {name!r}.{nearest(name, known)}")
 
 
-def _loss_of(dls: Any) -> Callable[..., Any]:
-    """The loss function that the targets of the data ask for."""
+def _loss_of(dls: Any, model: nn.Module) -> Callable[..., Any]:
+    """The loss function that the targets of the data ask for, or the model has in it."""
     for owner in (getattr(dls, "train_ds", None), getattr(dls, "train", None)):
         try:
             found = getattr(owner, "loss_func", None)
@@ -615,10 +850,18 @@ def _loss_of(dls: Any) -> Callable[..., Any]:
         if found is not None:
             loss: Callable[..., Any] = found
             return loss
+    if computes_loss(model):
+        return ModelLoss()
     raise ValueError(
         "the data do not say which loss function they need; pass loss_func=, for example "
         "CrossEntropyLossFlat() for classes or MSELossFlat() for numbers"
     )
+
+
+def _options_of(compile: bool | Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: A002
+    if isinstance(compile, bool):
+        return {} if compile else None
+    return dict(compile)
 
 
 def _listed(cbs: Any) -> list[Any]:

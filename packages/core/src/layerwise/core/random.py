@@ -7,6 +7,7 @@ of workers, on prefetching, or on what was drawn before.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "deterministic",
     "draw_seed",
     "generator",
     "get_random_states",
@@ -36,6 +38,7 @@ __all__ = [
 RandomStates = dict[str, Any]
 
 _MASK = (1 << 64) - 1
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 _current: ContextVar[keyed | None] = ContextVar("layerwise_random_key", default=None)
 
 
@@ -144,6 +147,37 @@ def set_seed(s: int, reproducible: bool = False) -> None:
     if reproducible:
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Inside, torch uses deterministic algorithms alone, and an operation that has none raises.
+
+    With a seed and the same machine, versions and number of threads, two runs are then equal bit
+    for bit on accelerators too. On the CPU they are so anyway, but for a few operations, which are
+    found in this way. What was set before is set again at the end.
+
+    Raises:
+        RuntimeError: from torch, inside, where an operation has no deterministic form; names it.
+
+    Example:
+        >>> with deterministic():
+        ...     torch.are_deterministic_algorithms_enabled()
+        True
+    """
+    before = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark, workspace = torch.backends.cudnn.benchmark, os.environ.get(_WORKSPACE)
+    try:
+        torch.backends.cudnn.benchmark = False
+        os.environ.setdefault(_WORKSPACE, ":4096:8")  # what torch asks for with CUDA
+        torch.use_deterministic_algorithms(True)
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=only_warned)
+        torch.backends.cudnn.benchmark = benchmark
+        if workspace is None:
+            os.environ.pop(_WORKSPACE, None)
 
 
 def get_random_states() -> RandomStates:

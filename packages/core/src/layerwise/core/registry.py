@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -30,6 +30,7 @@ __all__ = [
     "find",
     "names",
     "plugins",
+    "qualified_name",
     "register",
     "registered_name",
 ]
@@ -39,7 +40,7 @@ API_LEVEL = 1
 
 KINDS = frozenset(
     {
-        "block", "callback", "dataset", "function", "learner", "loss", "metric", "model",
+        "block", "callback", "dataset", "function", "layer", "learner", "loss", "metric", "model",
         "optimizer", "reader", "schedule", "splitter", "transform", "type",
     }
 )  # fmt: skip
@@ -192,15 +193,58 @@ def registered_name(kind: str, value: object) -> str | None:
         'example/largest'
     """
     _check_kind(kind)
-    for (its_kind, name), registered in _registered.items():
-        if its_kind == kind and registered.value is value:
-            return name
-    target = f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"
-    for prefix, record in _all_records().items():
-        for name, entry in record.entries.get(kind, {}).items():
-            if entry.target == target:
-                return f"{prefix}/{name}"
-    return None
+    return next((name for its_kind, name in _names_of(value) if its_kind == kind), None)
+
+
+def qualified_name(value: object) -> tuple[str, str] | None:
+    """Kind and qualified name under which `find` gives back `value`, or None if it has none.
+
+    Example:
+        >>> register("function", "example/smallest", min)
+        >>> qualified_name(min)
+        ('function', 'example/smallest')
+    """
+    return next(iter(_names_of(value)), None)
+
+
+def _names_of(value: object) -> Iterator[tuple[str, str]]:
+    """Kinds and names of `value`; those registered in this program first."""
+    for key, registered in _registered.items():
+        if registered.value is value or (_is_bound(value) and registered.value == value):
+            yield key
+    for kind, name in _index(tuple(_all_records().values())).get(_target(value), ()):
+        found = find(kind, name)
+        if found is value or (_is_bound(value) and found == value):
+            yield kind, name
+
+
+def _is_bound(value: object) -> bool:
+    """Whether it is a class method, of which each access makes a new object."""
+    return isinstance(getattr(value, "__self__", None), type)
+
+
+def _target(value: object) -> str:
+    """Where `value` stands, in the form of an entry's target."""
+    owner = getattr(value, "__self__", None)
+    if isinstance(owner, type):  # a class method belongs to the class that it was taken from
+        return f"{owner.__module__}:{owner.__qualname__}.{getattr(value, '__name__', '')}"
+    return f"{getattr(value, '__module__', '')}:{getattr(value, '__qualname__', '')}"
+
+
+_index_of: tuple[tuple[Plugin, ...], dict[str, list[tuple[str, str]]]] = ((), {})
+
+
+def _index(records: tuple[Plugin, ...]) -> Mapping[str, list[tuple[str, str]]]:
+    """Kinds and names by target; made anew only when there are other records."""
+    global _index_of
+    if _index_of[0] != records:
+        made: dict[str, list[tuple[str, str]]] = {}
+        for record in records:
+            for kind, entries in record.entries.items():
+                for name, entry in entries.items():
+                    made.setdefault(entry.target, []).append((kind, f"{record.name}/{name}"))
+        _index_of = records, made
+    return _index_of[1]
 
 
 def plugins() -> dict[str, str]:

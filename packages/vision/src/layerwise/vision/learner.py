@@ -1,7 +1,7 @@
 """`vision_learner`: a trained body, a new head, and what belongs to them."""
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from layerwise.core.nn.hooks import num_features_model
 from layerwise.core.optim.algorithms import Adam
 from layerwise.core.optim.groups import BaseOptimizer
 from layerwise.core.registry import find
+from layerwise.core.settings import record_built
 from layerwise.core.train.callback import Callback
 from layerwise.core.transforms.category import get_c
 from layerwise.core.transforms.numeric import Normalize
@@ -62,6 +63,7 @@ def vision_learner(
     lin_first: bool = False,
     y_range: tuple[float, float] | None = None,
     n_in: int = 3,
+    compile: bool | Mapping[str, Any] = False,  # noqa: A002 - as in Learner
 ) -> Learner:
     """A learner with the body of `arch` and a new head; a pretrained body is frozen.
 
@@ -97,6 +99,7 @@ def vision_learner(
         lin_first: see `create_head`.
         y_range: see `create_head`.
         n_in: channels of the pictures.
+        compile: run the model through `torch.compile`, see `Learner`.
 
     Raises:
         ValueError: when the number of outputs is not known, or `arch` has no weights to start from.
@@ -112,7 +115,7 @@ def vision_learner(
     learn = Learner(
         dls=dls, model=model, loss_func=loss_func, opt_func=opt_func, lr=lr,
         splitter=splitter or meta.split, cbs=cbs, metrics=metrics, path=path, model_dir=model_dir,
-        wd=wd, wd_bn_bias=wd_bn_bias, train_bn=train_bn, moms=moms,
+        wd=wd, wd_bn_bias=wd_bn_bias, train_bn=train_bn, moms=moms, compile=compile,
     )  # fmt: skip
     if pretrained:
         learn.freeze()
@@ -165,6 +168,30 @@ def _described_model(
         raise ValueError("weights= with pretrained=False; leave one of them out")
     if isinstance(arch, str) and "/" in arch and not arch.startswith("timm/"):
         arch = find("model", arch)
+    model, meta = _body_and_head(
+        arch, n_out, pretrained, weights, cut, n_in, init, custom_head, **kwargs
+    )
+    settings = {
+        "arch": arch_name(arch) if _is_torchvision(arch) else arch, "n_out": n_out,
+        "pretrained": pretrained, "weights": weights, "cut": cut, "n_in": n_in, "init": init,
+        "custom_head": custom_head, **kwargs,
+    }  # fmt: skip
+    structure = {"pretrained": False, "weights": None, "init": None}
+    record_built(model, create_vision_model, settings, structure)
+    return model, meta
+
+
+def _body_and_head(
+    arch: Arch,
+    n_out: int,
+    pretrained: bool,
+    weights: Weights,
+    cut: Cut | None,
+    n_in: int,
+    init: Callable[[Tensor], object] | None,
+    custom_head: nn.Module | None,
+    **kwargs: Any,
+) -> tuple[nn.Sequential, ModelMeta]:
     if isinstance(arch, str) and arch not in torchvision_models.__all__:
         name = arch.removeprefix("timm/")
         model, cfg = create_timm_model(name, n_out, pretrained, n_in, init, custom_head, **kwargs)
@@ -181,9 +208,7 @@ def _described_model(
 def _network(arch: Arch, pretrained: bool, weights: Weights) -> nn.Module:
     """The whole network of `arch`, with trained weights if wanted."""
     name = arch_name(arch)
-    module = getattr(arch, "__module__", "")
-    is_torchvision = module == torchvision_models.__name__ or module.startswith("torchvision.")
-    if isinstance(arch, str) or is_torchvision:
+    if isinstance(arch, str) or _is_torchvision(arch):
         wanted = weights if weights is not None or not pretrained else first_weights(name)
         return torchvision_model(name, wanted)
     if not pretrained:
@@ -197,6 +222,12 @@ def _network(arch: Arch, pretrained: bool, weights: Weights) -> nn.Module:
         f"{name} has no pretrained weights of its own; pass pretrained=False to start without, or "
         "weights= as the path of a file"
     )
+
+
+def _is_torchvision(arch: Arch) -> bool:
+    """Whether it is a function of torchvision, or ours of that name."""
+    module = getattr(arch, "__module__", "")
+    return module == torchvision_models.__name__ or module.startswith("torchvision.")
 
 
 def _outputs(dls: Any) -> int:

@@ -52,8 +52,11 @@ plugin = Plugin(
             ),
         },
         "model": {
-            **{name: _own(name) for name in _XRESNETS},
+            **{name: _own(name) for name in (*_XRESNETS, "XResNet")},
             **{name: _torchvision(name) for name in _TORCHVISION},
+            "torchvision_model": Entry(
+                "layerwise.vision.models.zoo:torchvision_model", "of torchvision, by name"
+            ),
             "create_vision_model": Entry(
                 "layerwise.vision.learner:create_vision_model", "a body and a new head"
             ),
@@ -71,7 +74,12 @@ plugin = Plugin(
                 "layerwise.vision.types:PILMask.create", "a class for each pixel"
             ),
         },
+        "reader": {
+            "OfName": Entry("layerwise.vision.data:_OfName", "a reader, on the name of a file"),
+        },
         "type": {
+            "Image": Entry("PIL.Image:Image", "any picture of Pillow"),
+            "Resampling": Entry("PIL.Image:Resampling", "filters of Pillow"),
             "PILImage": Entry("layerwise.vision.types:PILImage", "colour picture"),
             "PILImageBW": Entry("layerwise.vision.types:PILImageBW", "grey picture"),
             "PILMask": Entry("layerwise.vision.types:PILMask", "class codes"),

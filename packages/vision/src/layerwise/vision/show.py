@@ -9,6 +9,7 @@ from typing import Any
 from layerwise.core.display.axes import get_grid
 from layerwise.core.display.generic import plot_top_losses, show, show_batch, show_results
 from layerwise.core.display.titled import show_title
+from layerwise.core.items import L
 from layerwise.core.tensors import (
     TensorCategory,
     TensorImage,
@@ -165,7 +166,7 @@ def _(
 @plot_top_losses.register
 def _(
     x: TensorImage,  # noqa: ARG001
-    y: TensorCategory,  # noqa: ARG001
+    y: TensorCategory | TensorMultiCategory,  # noqa: ARG001
     samples: Sequence[Any],
     outs: Sequence[Any],
     raws: Sequence[Any],
@@ -174,7 +175,7 @@ def _(
     ncols: int | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
-    """Each picture under prediction, target, loss and the probability of the prediction."""
+    """Each picture under prediction, target, loss and the largest probability."""
     axes = get_grid(
         len(samples),
         nrows,
@@ -187,10 +188,52 @@ def _(
         predicted = _members(out)
         for member in _inputs(sample, predicted):
             show(member, ctx=ax)
-        target = sample[-1]
-        title = f"{predicted[0]}/{target} / {float(loss):.2f} / {float(raw.max()):.2f}"
-        show_title(title, ax=ax, color=_colour(predicted[0], target))
+        names = [_named(value) for value in (predicted[0], sample[-1])]
+        title = f"{names[0]}/{names[1]} / {float(loss):.2f} / {float(raw.max()):.2f}"
+        show_title(title, ax=ax, color=_colour(predicted[0], sample[-1]))
     return list(axes)
+
+
+@plot_top_losses.register
+def _(
+    x: TensorImage,  # noqa: ARG001
+    y: object,  # noqa: ARG001
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    raws: Sequence[Any],  # noqa: ARG001 - numbers have no probability
+    losses: Sequence[Any],
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """Each picture under target, prediction and loss."""
+    axes = _with_titles(
+        samples, outs, None, len(samples), nrows, ncols, figsize, judge=None, add_vert=2
+    )
+    return _with_losses(axes, axes, losses)
+
+
+@plot_top_losses.register
+def _(
+    x: TensorImage,  # noqa: ARG001
+    y: TensorImageBase,  # noqa: ARG001
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    raws: Sequence[Any],  # noqa: ARG001 - a mask has a probability at each pixel
+    losses: Sequence[Any],
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """Target and prediction of each picture side by side, the loss above."""
+    axes = show_pairs(samples, outs, None, len(samples), nrows, ncols, figsize)
+    return _with_losses(axes, axes[::2], losses)
+
+
+def _with_losses(axes: list[Axes], titled: list[Axes], losses: Sequence[Any]) -> list[Axes]:
+    for ax, loss in zip(titled, losses, strict=False):
+        show_title(f"loss {float(loss):.2f}", ax=ax)
+    return axes
 
 
 def _with_titles(
@@ -203,11 +246,14 @@ def _with_titles(
     figsize: tuple[float, float] | None,
     *,
     judge: Callable[[Any, Any], bool] | None,
+    add_vert: int = 1,
 ) -> list[Axes]:
     count = _count(samples, max_n, nrows, ncols)
     axes = ctxs
     if axes is None:
-        axes = get_grid(count, nrows, ncols, figsize=figsize, add_vert=1, title="Target/Prediction")
+        axes = get_grid(
+            count, nrows, ncols, figsize=figsize, add_vert=add_vert, title="Target/Prediction"
+        )
     for ax, sample, out in zip(axes, samples[:count], outs, strict=False):
         predicted = _members(out)
         targets = sample[len(sample) - len(predicted) :]
@@ -235,6 +281,11 @@ def _inputs(sample: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:
 def _members(out: Any) -> tuple[Any, ...]:
     """`out` as a tuple, unless it is one value that happens to be a tuple (it shows itself)."""
     return tuple(out) if isinstance(out, tuple) and not hasattr(out, "show") else (out,)
+
+
+def _named(value: Any) -> str:
+    """A class, or several of them, as they are shown above a picture."""
+    return ";".join(map(str, value)) if isinstance(value, L) else str(value)
 
 
 def _same(predicted: Any, target: Any) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from layerwise.core.callback.json_log import cut_file
+from layerwise.core.devices import rank_distrib
 from layerwise.core.train.callback import Callback
 from layerwise.core.train.recorder import Recorder, format_time
 
@@ -18,7 +20,9 @@ class CSVLogger(Callback):
     """Writes the row of each epoch to a file, in full precision, as soon as it is there.
 
     Reads what the recorder keeps; changes nothing. The file is open only while a row is written,
-    so what was trained is in it even if the training is killed.
+    so what was trained is in it even if the training is killed. A training that goes on from a
+    checkpoint goes on with its file, from the rows that were there at the checkpoint. Of several
+    processes only the first writes.
 
     Args:
         fname: the file, in the learner's `path` unless absolute.
@@ -53,6 +57,8 @@ class CSVLogger(Callback):
 
     def after_epoch(self) -> None:
         """Write the row, and before the first one the names of its columns."""
+        if rank_distrib():
+            return
         recorder = self._recorder()
         new = not self._begun and not (self.append and self.file.exists())
         rows: list[Sequence[Any]] = []
@@ -65,6 +71,15 @@ class CSVLogger(Callback):
         with self.file.open("w" if new else "a", newline="") as opened:
             csv.writer(opened).writerows(rows)
         self._begun = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """How much of the file there is."""
+        return {"size": self.file.stat().st_size if self._begun and self.file.exists() else 0}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the checkpoint was: rows that were written after it will come again."""
+        if not rank_distrib():
+            self._begun = cut_file(self.file, state["size"])
 
     def _recorder(self) -> Recorder:
         for cb in self.learn.cbs:

@@ -13,6 +13,7 @@ import torch
 import torch.utils.data as torch_data
 
 from layerwise.core.callback.schedule import ParamScheduler
+from layerwise.core.devices import maybe_gather
 from layerwise.core.items import listify
 from layerwise.core.optim.schedules import SchedExp
 from layerwise.core.random import get_random_states, set_random_states
@@ -77,14 +78,16 @@ class LRFinder(ParamScheduler):
 
     def after_batch(self) -> None:
         """Stop when the loss is too high, or no number any more, or the search is done."""
-        smooth = self._recorder.smooth_loss.value
-        loss = math.nan if smooth is None else smooth
+        smooth = self._recorder.smooth_loss.tensor
+        if smooth is not None and self.learn.strategy.processes > 1:
+            smooth = maybe_gather(smooth)  # the mean: all have to stop together
+        loss = math.nan if smooth is None else smooth.item()
         if self.learn.train_iter <= self.num_it // 10:
             return
         self.best = min(self.best, loss)
-        if self.stop_div and not loss <= 4 * self.best:
-            raise CancelFitException
-        if self.learn.train_iter >= self.num_it:
+        diverged = self.stop_div and not loss <= 4 * self.best
+        if diverged or self.learn.train_iter >= self.num_it:
+            self._recorder.settle_losses()
             raise CancelFitException
 
     def before_validate(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -62,6 +63,7 @@ class ParamScheduler(Callback):
 
     order: ClassVar[float] = 55
     after: ClassVar = (TrainEvalCallback, Recorder)
+    keeps: ClassVar[tuple[str, ...]] = ("hps",)
     run_valid = False
     needs_length: ClassVar[bool] = True
     """Whether progress is a share of batches whose number must be known."""
@@ -100,6 +102,9 @@ class ParamScheduler(Callback):
         for name, schedule in self.scheds.items():
             opt.set_hyper(name, schedule(self.learn.pct_train))
             self.hps[name].append(opt.hypers[-1][name])
+            if name != "lr":  # which the recorder publishes
+                for number, hyper in enumerate(opt.hypers):
+                    self.learn.log(f"{name}_{number}", hyper[name])
 
     def after_fit(self) -> None:
         """Leave the history to the recorder, which plots it."""
@@ -121,6 +126,7 @@ def fit_one_cycle(
     cbs: Any = None,
     reset_opt: bool = False,
     start_epoch: int = 0,
+    resume: bool | str | Path = False,
 ) -> None:
     """Train by the one-cycle policy (Smith, 2018), cosines in place of lines.
 
@@ -136,6 +142,7 @@ def fit_one_cycle(
         cbs: callbacks for this fit alone.
         reset_opt: start with a new optimizer.
         start_epoch: first epoch to do, of a training that was stopped.
+        resume: go on from a checkpoint; as for `Learner.fit`.
     """
     opt = learn.ready_opt(reset_opt)
     opt.set_hyper("lr", learn.lr if lr_max is None else lr_max)
@@ -144,7 +151,13 @@ def fit_one_cycle(
         "lr": combined_cos(pct_start, top / div, top, top / div_final),
         "mom": combined_cos(pct_start, *(moms or learn.moms)),
     }
-    learn.fit(n_epoch, cbs=[ParamScheduler(scheds), *_listed(cbs)], wd=wd, start_epoch=start_epoch)
+    learn.fit(
+        n_epoch,
+        cbs=[ParamScheduler(scheds), *_listed(cbs)],
+        wd=wd,
+        start_epoch=start_epoch,
+        resume=resume,
+    )
 
 
 @names_nearest
@@ -158,6 +171,7 @@ def fit_flat_cos(
     cbs: Any = None,
     reset_opt: bool = False,
     start_epoch: int = 0,
+    resume: bool | str | Path = False,
 ) -> None:
     """Train at one learning rate for `pct_start` of the time, then let it fall as a cosine."""
     opt = learn.ready_opt(reset_opt)
@@ -166,7 +180,13 @@ def fit_flat_cos(
     scheds: dict[str, Schedule] = {
         "lr": combined_cos(pct_start, flat, flat, flat / div_final),
     }
-    learn.fit(n_epoch, cbs=[ParamScheduler(scheds), *_listed(cbs)], wd=wd, start_epoch=start_epoch)
+    learn.fit(
+        n_epoch,
+        cbs=[ParamScheduler(scheds), *_listed(cbs)],
+        wd=wd,
+        start_epoch=start_epoch,
+        resume=resume,
+    )
 
 
 @names_nearest
@@ -180,6 +200,7 @@ def fit_sgdr(
     reset_opt: bool = False,
     wd: float | None = None,
     start_epoch: int = 0,
+    resume: bool | str | Path = False,
 ) -> None:
     """Train in cycles, in each of which the rate falls as a cosine (Loshchilov and Hutter, 2017).
 
@@ -193,6 +214,7 @@ def fit_sgdr(
         reset_opt: start with a new optimizer.
         wd: weight decay; the learner's when None.
         start_epoch: first epoch to do, of a training that was stopped.
+        resume: go on from a checkpoint; as for `Learner.fit`.
     """
     opt = learn.ready_opt(reset_opt)
     opt.set_hyper("lr", learn.lr if lr_max is None else lr_max)
@@ -201,7 +223,11 @@ def fit_sgdr(
     total = sum(lengths)
     lr = combine_scheds([n / total for n in lengths], [SchedCos(top, 0 * top) for _ in lengths])
     learn.fit(
-        total, cbs=[ParamScheduler({"lr": lr}), *_listed(cbs)], wd=wd, start_epoch=start_epoch
+        total,
+        cbs=[ParamScheduler({"lr": lr}), *_listed(cbs)],
+        wd=wd,
+        start_epoch=start_epoch,
+        resume=resume,
     )
 
 
@@ -225,7 +251,7 @@ def fine_tune(
         lr_mult: how much lower the rate of the first group is than that of the last.
         pct_start: share of the second part during which the rate rises.
         div: the second cycle starts at the largest rate divided by this.
-        kwargs: for `fit_one_cycle`.
+        kwargs: for `fit_one_cycle`; `resume=True` goes on in the part that was interrupted.
     """
     learn.freeze()
     fit_one_cycle(learn, freeze_epochs, slice(base_lr), pct_start=0.99, **kwargs)

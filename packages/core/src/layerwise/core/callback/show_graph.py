@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, ClassVar
 
+from layerwise.core.devices import rank_distrib
 from layerwise.core.train.callback import Callback
 from layerwise.core.train.progress import ProgressCallback, in_notebook
 from layerwise.core.train.recorder import Recorder
@@ -15,7 +16,7 @@ __all__ = ["ShowGraphCallback"]
 class ShowGraphCallback(Callback):
     """Draws the losses after each epoch; in a notebook the picture is replaced in its place.
 
-    Reads what the recorder keeps; changes nothing.
+    Reads what the recorder keeps; changes nothing. Of several processes only the first draws.
 
     Attributes:
         ax: the axes of the last fit; `ax.figure.savefig(file)` keeps them.
@@ -38,7 +39,7 @@ class ShowGraphCallback(Callback):
     def after_epoch(self) -> None:
         """Draw the losses so far."""
         recorder = next((cb for cb in self.learn.cbs if isinstance(cb, Recorder)), None)
-        if recorder is None or not recorder.losses:
+        if recorder is None or not recorder.losses or rank_distrib():
             return
         if self.ax is not None:
             self.ax.clear()

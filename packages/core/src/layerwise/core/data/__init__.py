@@ -11,8 +11,10 @@ from layerwise.core.data.filtered import *
 from layerwise.core.data.loader import *
 from layerwise.core.data.loaders import *
 from layerwise.core.data.members import *
+from layerwise.core.data.partial import *
 from layerwise.core.data.readers import *
 from layerwise.core.data.source import *
 from layerwise.core.data.split import *
 from layerwise.core.data.stratify import *
 from layerwise.core.data.urls import *
+from layerwise.core.data.weighted import *

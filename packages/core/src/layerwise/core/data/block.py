@@ -244,6 +244,40 @@ class DataBlock:
         """The loaders of `source`; `kwargs` are those of `Datasets.dataloaders`."""
         return self.datasets(source).dataloaders(path=path, **self._settings(kwargs))
 
+    def weighted_dataloaders(
+        self, source: Any, wgts: Any, bs: int = 64, path: str | Path = ".", **kwargs: Any
+    ) -> DataLoaders:
+        """The loaders of `source`, training samples drawn by weight.
+
+        Args:
+            source: as for `dataloaders`.
+            wgts: a weight for each item, or for each training item; or a function from an item.
+            bs: samples per training batch.
+            path: where what belongs to the task is written.
+            kwargs: those of `Datasets.dataloaders`.
+        """
+        dsets = self.datasets(source)
+        if callable(wgts):
+            items = dsets.items
+            rows = (row for _, row in items.iterrows()) if hasattr(items, "iterrows") else items
+            wgts = [wgts(item) for item in rows]
+        return dsets.weighted_dataloaders(wgts, bs, path=path, **self._settings(kwargs))
+
+    def partial_dataloaders(
+        self, source: Any, partial_n: int, bs: int = 64, path: str | Path = ".", **kwargs: Any
+    ) -> DataLoaders:
+        """The loaders of `source`, with `partial_n` training samples an epoch, others each time.
+
+        Args:
+            source: as for `dataloaders`.
+            partial_n: training samples in an epoch.
+            bs: samples per training batch.
+            path: where what belongs to the task is written.
+            kwargs: those of `Datasets.dataloaders`.
+        """
+        dsets = self.datasets(source)
+        return dsets.partial_dataloaders(partial_n, bs, path=path, **self._settings(kwargs))
+
     def _settings(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         own = _Copies()
         items, batches = list(map(own, self.item_tfms)), list(map(own, self.batch_tfms))

@@ -38,6 +38,8 @@ class TfmdLists(FilteredBase):
         (20, 40, 3)
     """
 
+    _passes_over = False  # items that a transform skips, while state is learnt
+
     def __init__(
         self,
         items: Any,
@@ -76,9 +78,13 @@ class TfmdLists(FilteredBase):
         What readers draw meanwhile from global generators leaves no trace in them, so that the
         seed of a training may be set before or after its data are built.
         """
-        with isolated(0):
-            self.tfms.setup(self, train_setup and self.splits is not None)
-            self.types = self._trace_types()
+        self._passes_over = True
+        try:
+            with isolated(0):
+                self.tfms.setup(self, train_setup and self.splits is not None)
+                self.types = self._trace_types()
+        finally:
+            self._passes_over = False
 
     def _trace_types(self) -> list[Any]:
         source = self.subset(0) if self.splits is not None and len(self._split(0)) else self
@@ -110,7 +116,14 @@ class TfmdLists(FilteredBase):
         return len(self.items)
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[i] for i in range(len(self)))
+        for i in range(len(self)):
+            try:
+                sample = self[i]
+            except SkipItemException:
+                if self._passes_over:  # a batch leaves the item out as well: nothing to learn there
+                    continue
+                raise
+            yield sample
 
     def _take(self, positions: Sequence[int]) -> Any:
         if hasattr(self.items, "iloc"):
@@ -129,9 +142,11 @@ class TfmdLists(FilteredBase):
 
     def _new(self, items: Any, *, split_idx: int | None) -> TfmdLists:
         tfms = Pipeline(self.tfms, split_idx=split_idx)
-        return TfmdLists(
+        made = TfmdLists(
             items, tfms, do_setup=False, split_idx=split_idx, types=self.types, dl_type=self.dl_type
         )
+        made._passes_over = self._passes_over
+        return made
 
     def new_empty(self) -> TfmdLists:
         """The same transforms over no items."""

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from torch import Tensor
 
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
+from layerwise.core.data.partial import PartialDL
+from layerwise.core.data.weighted import WeightedDL
 from layerwise.core.devices import default_device
 from layerwise.core.errors import DataError
 
@@ -100,3 +103,46 @@ class FilteredBase:
         rest = [train.new(self.subset(i), **{**others, **own[i]}) for i in range(1, len(own))]
         target = device if device is not None else default_device()
         return DataLoaders(train, *rest, path=path, device=target)
+
+    def weighted_dataloaders(
+        self, wgts: Sequence[float] | Tensor, bs: int = 64, **kwargs: Any
+    ) -> DataLoaders:
+        """Loaders that draw training samples by weight; see `WeightedDL`.
+
+        Args:
+            wgts: a weight for each item of all splits, or for each training item.
+            bs: samples per training batch.
+            kwargs: those of `dataloaders`.
+        """
+        if self.splits is not None and len(wgts) != len(self.splits[0]):
+            total: int = len(self)  # type: ignore[arg-type]  # data has a length
+            if len(wgts) != total:
+                raise ValueError(
+                    f"{len(wgts)} weights for {total} items, {len(self.splits[0])} of them for "
+                    "training; give one for each item, or for each training item"
+                )
+            wgts = torch.as_tensor(wgts)[list(self.splits[0])]
+        return self._special(WeightedDL, {"wgts": wgts}, bs, kwargs)
+
+    def partial_dataloaders(self, partial_n: int, bs: int = 64, **kwargs: Any) -> DataLoaders:
+        """Loaders with `partial_n` training samples an epoch, others each time; see `PartialDL`.
+
+        Args:
+            partial_n: training samples in an epoch.
+            bs: samples per training batch.
+            kwargs: those of `dataloaders`.
+        """
+        return self._special(PartialDL, {"partial_n": partial_n}, bs, kwargs)
+
+    def _special(
+        self, kind: type[TfmdDL], settings: dict[str, Any], bs: int, kwargs: dict[str, Any]
+    ) -> DataLoaders:
+        wanted = kwargs.pop("dl_type", None) or self.dl_type or TfmdDL
+        if wanted is not TfmdDL:
+            raise ValueError(
+                f"these data are loaded by {wanted.__name__}, which has an order of its own; "
+                f"a {kind.__name__} cannot take its place"
+            )
+        own = kwargs.pop("dl_kwargs", None) or [{} for _ in range(self.n_subsets)]
+        first = {**settings, **own[0]}
+        return self.dataloaders(bs, dl_type=kind, dl_kwargs=[first, *own[1:]], **kwargs)

@@ -8,8 +8,9 @@ from __future__ import annotations
 import operator
 import pickle
 import traceback
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -37,6 +38,48 @@ class Purpose(IntEnum):
     BATCH = 3
 
 
+def rows_of(size: int, rank: int, processes: int) -> tuple[int, int]:
+    """The rows, from one to before another, that a process has of a batch of `size`.
+
+    Example:
+        >>> [rows_of(7, rank, 3) for rank in range(3)]
+        [(0, 2), (2, 4), (4, 7)]
+    """
+    return rank * size // processes, (rank + 1) * size // processes
+
+
+@dataclass
+class Share:
+    """What one of several processes makes of each batch: a run of its samples.
+
+    A process without any makes the first sample, since all have to take part in each step.
+
+    Args:
+        rank: number of the process.
+        processes: how many there are.
+        sizes: gets the size of each whole batch, in order.
+    """
+
+    rank: int
+    processes: int
+    sizes: deque[int]
+
+    def cut(self, whole: Any) -> Any:
+        """The part of this process in the indices of a batch."""
+        first, stop = rows_of(len(whole), self.rank, self.processes)
+        self.sizes.append(len(whole))
+        return whole[first:stop] if stop > first else whole[:1]
+
+    def of(self, job: Job) -> Job:
+        """The part of this process in a job."""
+        key, number, indices, draws = job
+        own = self.cut(indices)
+        if draws is not None:
+            first, stop = rows_of(len(indices), self.rank, self.processes)
+            draws = draws[first:stop] if stop > first else draws[:1]
+        return key, number, own, draws
+
+
 class _JobMaker(Protocol):
     """What the classes here need of a loader."""
 
@@ -49,6 +92,9 @@ class _JobMaker(Protocol):
     def read_stream(self, key: Key, part: int = 0, parts: int = 1) -> Iterator[list[Any]]:
         """The results of the jobs `part`, `part + parts`, ... of a stream."""
 
+    def take_untold(self) -> list[str]:
+        """What there is to say of items that were left out."""
+
 
 class Worker(torch_data.Dataset[Any]):
     """What a worker holds: the loader, asked for one job at a time."""
@@ -58,7 +104,7 @@ class Worker(torch_data.Dataset[Any]):
 
     def __getitem__(self, job: Job) -> list[Any]:
         try:
-            return self.maker.do_job(job, restore=False)
+            return [*self.maker.do_job(job, restore=False), *_left_out(self.maker)]
         except Exception as error:  # sent to the main process, which raises it
             return [Failure(error)]
 
@@ -84,9 +130,22 @@ class Stream(torch_data.IterableDataset[Any]):
         info = torch_data.get_worker_info()
         part, parts = (info.id, info.num_workers) if info else (0, 1)
         try:
-            yield from self.maker.read_stream(self.key, part, parts)
+            for made in self.maker.read_stream(self.key, part, parts):
+                yield [*made, *_left_out(self.maker)]
         except Exception as error:  # sent to the main process, which raises it
             yield [Failure(error)]
+
+
+class LeftOut:
+    """What a worker has to say of items that it has left out."""
+
+    def __init__(self, told: list[str]) -> None:
+        self.told = told
+
+
+def _left_out(maker: _JobMaker) -> list[LeftOut]:
+    told = maker.take_untold()
+    return [LeftOut(told)] if told else []
 
 
 class Failure:

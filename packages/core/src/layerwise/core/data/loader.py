@@ -7,9 +7,13 @@ seed, epoch, number, index) alone, so neither workers nor prefetching change the
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import os
+import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import chain, count, islice, repeat
 from pickle import PicklingError
 from typing import Any, Self
@@ -24,7 +28,9 @@ from layerwise.core.data.jobs import (
     JobKey,
     JobSampler,
     Key,
+    LeftOut,
     Purpose,
+    Share,
     Stream,
     Worker,
     repeats,
@@ -62,6 +68,8 @@ class DataLoader:
         persistent_workers: keep workers from one epoch to the next; they keep the loader as it was
             in the first, so change no transform or setting after it.
         prefetch_factor: batches each worker prepares ahead; 2 when None.
+        on_bad_item: "raise" ends the epoch where an item cannot be made; "skip" leaves the item out
+            of its batch, with a warning that names it, and lists it in `bad_items`.
         batch_size: the name that `torch.utils.data` has for `bs`.
 
     Raises:
@@ -109,16 +117,21 @@ class DataLoader:
         device: torch.device | str | None = None,
         persistent_workers: bool = False,
         prefetch_factor: int | None = None,
+        on_bad_item: str = "raise",
         batch_size: int | None = None,
         **hooks: Callable[..., Any],
     ) -> None:
         refuse_unknown(
-            type(self).__name__, set(hooks) - set(self._hooks), loader_options(type(self))
+            type(self).__name__,
+            set(hooks) - set(self._hooks),
+            loader_options(type(self)),  # type: ignore[arg-type]  # classes are hashable
         )
         if batch_size is not None:
             bs = batch_size
         if bs is not None and bs < 1:
             raise ValueError(f"bs={bs}; a batch has at least one sample, or pass bs=None")
+        if on_bad_item not in ("raise", "skip"):
+            raise ValueError(f"on_bad_item={on_bad_item!r}; give 'raise' or 'skip'")
         if indexed is None:
             indexed = _is_indexed(dataset)
         if shuffle and not indexed:
@@ -128,6 +141,9 @@ class DataLoader:
         self.n = _length(dataset, n, indexed)
         self.device = torch.device(device) if device is not None else None
         self.persistent_workers, self.prefetch_factor = persistent_workers, prefetch_factor
+        self.on_bad_item = on_bad_item
+        self.bad_items: list[str] = []
+        self._untold: list[str] = []  # in a worker: bad items that the main process has to hear of
         shares_itself_out = isinstance(dataset, torch_data.IterableDataset)
         if num_workers is None:
             batches = None if self.n is None else -(-self.n // (bs or 1))
@@ -144,6 +160,7 @@ class DataLoader:
         self._position: tuple[Key, int] | None = None
         self._torch: torch_data.DataLoader[Any] | None = None
         self._limit = n
+        self._share: Share | None = None
         self._replaced = hooks
         for name, function in hooks.items():
             setattr(self, name, function)
@@ -231,7 +248,7 @@ class DataLoader:
 
     def _finish(self, made: Any, key: Key, number: int) -> Any:
         batch = made if self.device is None else to_device(made, self.device)
-        with keyed(*key, number, Purpose.BATCH):
+        with keyed(*key, number, Purpose.BATCH, *self._place):
             return self.after_batch(batch)
 
     def _made(self, key: Key) -> Iterator[Any]:
@@ -245,11 +262,49 @@ class DataLoader:
             yield from chain.from_iterable(self.read_stream(key))
 
     def _by_workers(self, key: Key) -> Iterator[Any]:
-        for result in self._started(self._torch_loader(key)):
-            for made in result:
-                if isinstance(made, Failure):
-                    made.raise_again()
-                yield made
+        results = self._started(self._torch_loader(key))
+        try:
+            for number in count(self._skip):
+                try:
+                    result = next(results, None)
+                except RuntimeError as error:  # torch's word for a worker that died or hangs
+                    owed = [self._skip + at for at in _owed_by_the_dead(results)] or [number]
+                    _end_workers(results, error)
+                    self._torch = None
+                    told = self._awaited(key, owed)
+                    raise DataError(f"{error}\n{told}") from error
+                if result is None:
+                    return
+                for made in result:
+                    if isinstance(made, Failure):
+                        made.raise_again()
+                    if isinstance(made, LeftOut):
+                        self._note_bad(made.told)
+                    else:
+                        yield made
+        finally:
+            del results  # an error that is kept keeps this frame, and workers would wait in it
+
+    def _awaited(self, key: Key, numbers: Sequence[int]) -> str:
+        """Which batches a worker did not give, and of what they were to be made."""
+        told = f"its worker was at batch {' or '.join(map(str, numbers))}"
+        jobs = [job for job in self.jobs(key) if job[1] in numbers] if self.indexed else []
+        if not jobs:
+            return told
+        items = [i for job in jobs for i in job[2]]
+        named = ", ".join(f"{i}{self._source(i)}" for i in items[:12])
+        more = ", ..." if len(items) > 12 else ""
+        return f"{told}, of the items {named}{more}; with num_workers=0 the error itself is seen"
+
+    def take_untold(self) -> list[str]:
+        """In a worker: what there is to say of items that were left out; said once."""
+        told, self._untold = self._untold, []
+        return told
+
+    def _note_bad(self, told: Iterable[str]) -> None:
+        for line in told:
+            self.bad_items.append(line)
+            warnings.warn(f"left out: {line}", stacklevel=2)
 
     def _started(self, loader: torch_data.DataLoader[Any]) -> Iterator[list[Any]]:
         try:
@@ -299,15 +354,23 @@ class DataLoader:
                 continue
             chunk = indices[start : start + size]
             if len(chunk) == size or not self.drop_last:
-                yield key, number, chunk, draws[start : start + size] if draws else None
+                job: Job = key, number, chunk, draws[start : start + size] if draws else None
+                yield job if self._share is None else self._share.of(job)
 
     def do_job(self, job: Job, *, restore: bool) -> list[Any]:
         """The batches of one job; none when all of its items were skipped."""
         key, number, indices, _ = job
-        seed = mix_key(*key, number, Purpose.GLOBAL)
+        seed = mix_key(*key, number, Purpose.GLOBAL, *self._place)
         try:
             with isolated(seed, restore=restore), JobKey(job, seed, self.bs or 1) as current:
-                return list(self.create_batches(current.each(indices)))
+                made = list(self.create_batches(current.each(indices)))
+                if self._share is not None and len(made) != 1:
+                    raise DataError(
+                        f"process {self._share.rank} has {len(made)} batches where the others have "
+                        "one, since its samples were skipped or split; several processes need one "
+                        "each, so leave such items out of the data set"
+                    )
+                return made
         except Exception as error:
             error.add_note(f"while batch {number} was made, of the items {indices}")
             raise
@@ -336,6 +399,17 @@ class DataLoader:
                     continue
                 done = list(self.create_batches(current.each(chunk)))
             yield done
+
+    def shared(self, share: Share) -> Self:
+        """A copy that makes of each batch what one of several processes needs of it."""
+        part = copy.copy(self)
+        part._share = share
+        return part
+
+    @property
+    def _place(self) -> tuple[int, ...]:
+        """What the seeds of this process have beyond those of one process alone."""
+        return (self._share.rank,) if self._share is not None and self._share.rank else ()
 
     # -- steps that can be replaced --------------------------------------------------------
 
@@ -402,17 +476,27 @@ class DataLoader:
             except Exception as error:
                 # A pipeline has wrapped the exception once; that one is what happened.
                 wrapped = error.__cause__ if isinstance(error, DataError) else None
-                raise self._item_error(s, error) from (wrapped or error)
+                bad = self._item_error(s, error)
+                if self.on_bad_item == "raise":
+                    raise bad from (wrapped or error)
+                if torch_data.get_worker_info() is None:
+                    self._note_bad([str(bad)])
+                else:
+                    self._untold.append(str(bad))
 
     def _item_error(self, s: Any, error: Exception) -> DataError:
-        source = None
-        if self.indexed:
-            items = getattr(self.dataset, "items", None)
-            if items is not None and isinstance(s, int) and s < len(items):
-                source = items.iloc[s].to_dict() if hasattr(items, "iloc") else items[s]
-        told = f" ({describe(source)})" if source is not None else ""
+        told = self._source(s)
         what = str(error) if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
         return DataError(f"item {s if self.indexed else describe(s)}{told}: {what}")
+
+    def _source(self, s: Any) -> str:
+        """What item `s` is made from (a file, as a rule), in brackets; nothing if not known."""
+        items: Any = getattr(self.dataset, "items", None)
+        known = self.indexed and hasattr(items, "__getitem__") and isinstance(s, int)
+        if not known or s >= len(items):
+            return ""
+        source = items.iloc[s].to_dict() if hasattr(items, "iloc") else items[s]
+        return f" ({describe(source)})" if source is not None else ""
 
     def after_batch(self, batch: Any) -> Any:
         """What is done to each batch, on the device."""
@@ -442,7 +526,7 @@ class DataLoader:
         """The keywords that make a loader like this one."""
         names = (
             "bs shuffle drop_last indexed num_workers pin_memory timeout device "
-            "persistent_workers prefetch_factor"
+            "persistent_workers prefetch_factor on_bad_item"
         )
         own = {name: getattr(self, name) for name in names.split()}
         return {**own, "n": self._limit, **self._replaced}
@@ -459,6 +543,22 @@ class DataLoader:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_torch": None}
+
+
+def _owed_by_the_dead(results: Any) -> list[int]:
+    """The batches that dead workers have not given: they died at one of them."""
+    workers = getattr(results, "_workers", ())
+    dead = {number for number, worker in enumerate(workers) if not worker.is_alive()}
+    # A task with a result has that behind the number of its worker.
+    tasks = getattr(results, "_task_info", {}).items()
+    return sorted(at for at, task in tasks if len(task) == 1 and task[0] in dead)
+
+
+def _end_workers(results: Any, error: BaseException) -> None:
+    """End what hangs at once, and let the error keep nothing of the workers alive."""
+    for worker in getattr(results, "_workers", ()):
+        worker.terminate()
+    traceback.clear_frames(error.__traceback__)
 
 
 def worker_count(batches: int | None) -> int:
@@ -502,14 +602,15 @@ def _read(samples: Iterator[Any], size: int, start: int) -> list[Any]:
     return chunk
 
 
-def loader_options(cls: type) -> list[str]:
+@cache  # each loader asks, and reading signatures takes longer than making one
+def loader_options(cls: type) -> tuple[str, ...]:
     """The keywords that a class of loader takes, those of its bases and hooks among them."""
     from inspect import signature
 
     names = chain.from_iterable(
         signature(vars(c)["__init__"]).parameters for c in cls.__mro__ if "__init__" in vars(c)
     )
-    return [
+    return (
         *(n for n in dict.fromkeys(names) if n not in ("self", "hooks", "kwargs", "args")),
         *DataLoader._hooks,
-    ]
+    )

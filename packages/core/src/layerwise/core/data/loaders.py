@@ -117,7 +117,7 @@ class TfmdDL(DataLoader):
 
     def decode(self, b: Any) -> Any:
         """The batch `b` on the CPU, back through `after_batch`; plain tensors get their types."""
-        return to_cpu(self.after_batch.decode(_dressed(b, self.types)))
+        return to_cpu(self.after_batch.decode(dressed(b, self.types)))
 
     def decode_batch(self, b: Any, max_n: int = 9, full: bool = True) -> L:
         """Up to `max_n` samples of the batch `b`, decoded to what the data set reads."""
@@ -412,14 +412,14 @@ def _types_of(b: Any) -> Any:
     return type(b), dict(vars(b)) if isinstance(b, TensorBase) else {}
 
 
-def _dressed(b: Any, types: Any) -> Any:
+def dressed(b: Any, types: Any) -> Any:
     """`b` with the types that its members had when they left the loader."""
     if isinstance(b, tuple | list) and isinstance(types, list):
-        members = [_dressed(m, t) for m, t in zip(b, types, strict=False)]
+        members = [dressed(m, t) for m, t in zip(b, types, strict=False)]
         members.extend(b[len(types) :])
         return type(b)(*members) if hasattr(b, "_fields") else tuple(members)
     if isinstance(b, Mapping) and isinstance(types, dict):
-        return {key: _dressed(member, types.get(key)) for key, member in b.items()}
+        return {key: dressed(member, types.get(key)) for key, member in b.items()}
     if not isinstance(types, tuple) or type(b) is not torch.Tensor:
         return b
     kind, meta = types

@@ -113,6 +113,17 @@ class ColReader:
         if not self.cols:
             raise ValueError("ColReader got no column; give a name, a position, or a list of them")
 
+    def settings(self) -> dict[str, Any]:
+        """The keywords that make an equal reader, but for a folder of this computer alone."""
+        is_here = os.path.isabs(self.pref)  # noqa: PTH117 - text, as above
+        return {
+            "cols": self.cols,
+            "pref": "" if is_here else self.pref,
+            "suff": self.suff,
+            "label_delim": self.label_delim,
+            "allow_outside": self.allow_outside,
+        }
+
     def __repr__(self) -> str:
         return (
             f"ColReader({self.cols!r}, pref={self.pref!r}, suff={self.suff!r}, "

@@ -2,5 +2,6 @@
 
 from layerwise.core.display.axes import *
 from layerwise.core.display.generic import *
+from layerwise.core.display.heat import *
 from layerwise.core.display.table import *
 from layerwise.core.display.titled import *

@@ -82,13 +82,8 @@ class ClassificationInterpretation(Interpretation):
     def vocab(self) -> list[Any]:
         """The names of the classes; their numbers where the data do not name each."""
         count = len(self.confusion_matrix())
-        for owner in (self.dl, self.learn.dls):
-            found = getattr(owner, "vocab", None) or []
-            if len(found) and not isinstance(found[-1], str) and hasattr(found[-1], "__len__"):
-                found = found[-1]  # of several vocabularies, that of the target
-            if len(found) == count:
-                return list(found)
-        return list(range(count))
+        named = (found for found in self._vocabularies() if len(found) == count)
+        return next(named, list(range(count)))
 
     def confusion_matrix(self) -> Counts:
         """(C, C) how often a class (row) was taken for another (column), right on the diagonal."""
@@ -201,7 +196,7 @@ def _classes(
     if scores == 1 and target.ndim == 2 and target.shape[1] > 1:
         raise ValueError(
             f"an item can have several of these {target.shape[1]} classes, and then none is taken "
-            "for another; measure each with a metric such as F1ScoreMulti(average=None)"
+            "for another; measure each with a metric such as F1ScoreMulti(labels=[0])"
         )
     flat = [to_detach(x).long().flatten().numpy() for x in (decided, target)]
     return flat[0], flat[1], max(scores, 2)

@@ -6,7 +6,7 @@ so that a data set of any size can be looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
@@ -16,10 +16,14 @@ from torch import Tensor
 from layerwise.core.data.loader import DataLoader
 from layerwise.core.data.loaders import TfmdDL
 from layerwise.core.display.generic import plot_top_losses
+from layerwise.core.display.heat import show_heat
+from layerwise.core.errors import nearest
+from layerwise.core.interpret.attribution import grad_cam
 from layerwise.core.items import L
 from layerwise.core.learner import Learner
 from layerwise.core.nested import batch_to_samples
 from layerwise.core.train.callback import Callback
+from layerwise.core.train.engine import split_batch
 
 __all__ = ["Interpretation"]
 
@@ -171,6 +175,67 @@ class Interpretation:
         chosen = _listed(idxs)
         loader, batch, _, decoded = self._predicted(chosen)
         return loader.show_results(batch, decoded, max_n=len(chosen), **kwargs)
+
+    def show_attribution(
+        self,
+        idxs: Sequence[int] | Tensor,
+        targets: Any = None,
+        method: Callable[..., Tensor] = grad_cam,
+        *,
+        alpha: float = 0.5,
+        cmap: str = "inferno",
+        show: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """The axes with the items `idxs` and, over each picture, where the model saw a class.
+
+        Args:
+            idxs: which items.
+            targets: the class (its number or its name), or one for each item; the predicted ones
+                when None.
+            method: `grad_cam`, `input_gradients`, `integrated_gradients`, or any function of
+                (model, inputs, targets) that returns (N, h, w), or (N, C, H, W), of which the
+                largest magnitude of the channels is shown.
+            alpha: how much of the picture the heat map hides.
+            cmap: colours of the heat map.
+            show: keywords of `show_results`, such as `figsize`.
+            **options: keywords of `method`, for example `layer` of `grad_cam`.
+        """
+        chosen = _listed(idxs)
+        loader, batch, _, decoded = self._predicted(chosen)
+        inputs, _ = split_batch(self.learn, batch)
+        maps = method(self.learn.model, inputs, self._classes_of(targets), **options)
+        axes = loader.show_results(batch, decoded, max_n=len(chosen), **(show or {}))
+        # Targets that are pictures have axes of their own, beside those of the input.
+        pictures = axes[:: max(1, len(axes) // len(chosen))]
+        show_heat(maps, pictures, alpha=alpha, cmap=cmap)
+        return axes
+
+    def _classes_of(self, targets: Any) -> Any:
+        """Names of classes as their numbers."""
+        if isinstance(targets, list | tuple):
+            return [self._classes_of(target) for target in targets]
+        if not isinstance(targets, str):
+            return targets
+        vocab = next(self._vocabularies(), [])
+        if targets not in vocab:
+            names = [str(name) for name in vocab]
+            raise LookupError(
+                f"no class is called {targets!r}.{nearest(targets, names)} Give its number, or one "
+                f"of the {len(names)} names: {', '.join(names[:10])}"
+            )
+        return vocab.index(targets)
+
+    def _vocabularies(self) -> Iterator[list[Any]]:
+        """The names of classes that the data know; those of a mask stand in its item transform."""
+        for owner in (self.dl, self.learn.dls, getattr(self.dl, "after_item", None)):
+            found = getattr(owner, "vocab", None)
+            if found is None or not len(found):
+                continue
+            if not isinstance(found[-1], str) and hasattr(found[-1], "__len__"):
+                found = found[-1]  # of several vocabularies, that of the target
+            # Names of an array print with their type.
+            yield [str(name) if isinstance(name, str) else name for name in found]
 
     def _predicted(self, idxs: list[int]) -> tuple[TfmdDL, Any, Any, Any]:
         """A loader over `idxs`, its one batch, and predictions for it."""

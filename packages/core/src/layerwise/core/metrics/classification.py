@@ -7,8 +7,8 @@ the same value here, without warning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -26,7 +26,7 @@ from layerwise.core.metrics.counts import (
     precision_of_counts,
     recall_of_counts,
 )
-from layerwise.core.metrics.sizes import plain_tensor, wide_dtype
+from layerwise.core.metrics.sizes import added, plain_tensor, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [
@@ -343,6 +343,7 @@ class CohenKappa(WeightedMetric):
     """
 
     _name = "cohen_kappa_score"
+    merges: ClassVar[Mapping[str, str]] = {**WeightedMetric.merges, "_matrix": "sum"}
 
     def __init__(
         self,
@@ -364,7 +365,6 @@ class CohenKappa(WeightedMetric):
         """Forget everything seen."""
         super().reset()
         self._matrix: Tensor | None = None
-        self._invalid: Tensor | None = None
 
     def update(self, pred: Any, *targets: Any) -> None:
         """Count one batch of class scores and class indices."""
@@ -378,7 +378,7 @@ class CohenKappa(WeightedMetric):
         cell = torch.where(valid, true * classes + decided, classes * classes)
         counts = torch.zeros(classes**2 + 1, dtype=dtype, device=true.device)
         counts.index_add_(0, cell, weights)
-        self._matrix = counts if self._matrix is None else self._matrix + counts
+        self._matrix = added(self._matrix, counts)
 
     @property
     def value(self) -> float | None:

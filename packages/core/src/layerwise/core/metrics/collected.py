@@ -7,10 +7,10 @@ search. Memory grows with the set; where there is a metric that counts, use that
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,7 +42,14 @@ class ActivationType(StrEnum):
 
 
 class CollectedMetric(WeightedMetric):
-    """Base of metrics that keep all predictions and targets on the CPU."""
+    """Base of metrics that keep all predictions and targets on the CPU.
+
+    With several processes items come in the order of the processes, not in that of the set.
+    """
+
+    merges: ClassVar[Mapping[str, str]] = {
+        **WeightedMetric.merges, "_preds": "concat", "_targs": "concat",
+    }  # fmt: skip
 
     def reset(self) -> None:
         """Forget everything seen."""
@@ -51,7 +58,10 @@ class CollectedMetric(WeightedMetric):
         self._targs: list[Tensor] = []
 
     def _keep(self, pred: Tensor, targ: Tensor) -> None:
-        """Keep one batch; the first axis of both is the items."""
+        """Keep one batch; the first axis of both is the items.
+
+        Give only what the value needs: the column of one class, small types.
+        """
         self._preds.append(plain_tensor(pred.detach()).cpu())
         self._targs.append(plain_tensor(targ.detach()).cpu())
 

@@ -7,15 +7,15 @@ scikit-learn, but without a warning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from layerwise.core.arrays import flatten_check
 from layerwise.core.errors import nearest
-from layerwise.core.metrics.sizes import plain_tensor, wide_dtype
+from layerwise.core.metrics.sizes import added, plain_tensor, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [
@@ -149,6 +149,8 @@ class CountMetric(WeightedMetric):
         sample_weight: weights of the items, in the order of the set.
     """
 
+    merges: ClassVar[Mapping[str, str]] = {**WeightedMetric.merges, "_counts": "sum"}
+
     def __init__(self, axis: int = -1, sample_weight: Any | None = None) -> None:
         self.axis = axis
         super().__init__(sample_weight)
@@ -169,7 +171,7 @@ class CountMetric(WeightedMetric):
         self._check_classes(classes)
         weights = self._take_weights(len(true), true.device)
         counts = count_labels(decided, true, classes, weights)
-        self._counts = counts if self._counts is None else self._counts + counts
+        self._counts = added(self._counts, counts)
 
     def _check_classes(self, classes: int) -> None:
         """Raise if the metric is not made for this many classes."""

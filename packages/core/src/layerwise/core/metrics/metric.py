@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from layerwise.core.devices import any_process, num_distrib
+from layerwise.core.metrics.foreign import foreign_state, load_foreign_state
 from layerwise.core.metrics.sizes import count_elements, count_items, plain_tensor, wide_dtype
+from layerwise.core.metrics.state import MetricState, exchange_device
+from layerwise.core.settings import RemembersCall
 
 __all__ = [
     "AvgLoss",
@@ -56,15 +60,17 @@ class BatchState(Protocol):
         """The function that gave the loss."""
 
 
-class Metric:
+class Metric(RemembersCall, MetricState):
     """A number over a whole set, from one batch at a time.
 
     Subclasses write `reset`, `update` and `value`. `reset` must bind new state rather than clear
     the old in place, since `fresh` makes shallow copies. A metric that needs more than predictions
-    and targets overrides `accumulate` as well.
+    and targets overrides `accumulate` as well. To be right for several processes, it says in
+    `merges` how what each has seen becomes one.
 
     Example:
         >>> class Largest(Metric):
+        ...     merges = {"_largest": "max"}
         ...     def reset(self):
         ...         self._largest = None
         ...     def update(self, pred, *targets):
@@ -80,9 +86,6 @@ class Metric:
     """
 
     _name: str | None = None
-
-    def reset(self) -> None:
-        """Forget everything seen."""
 
     def update(self, pred: Any, *targets: Any) -> None:
         """Take in one batch.
@@ -117,12 +120,6 @@ class Metric:
     def name(self, name: str) -> None:
         self._name = name
 
-    def fresh(self) -> Self:
-        """The same metric with nothing seen, so that two learners share no state."""
-        twin = copy.copy(self)
-        twin.reset()
-        return twin
-
     def __call__(self, pred: Any, *targets: Any) -> Any:
         """The value over exactly this batch; what was seen before stays as it is."""
         alone = self.fresh()
@@ -132,6 +129,8 @@ class Metric:
 
 class RunningMean(Metric):
     """Base of averages: a sum on the device of the values, and a weight in Python."""
+
+    merges: ClassVar[Mapping[str, str]] = {"_total": "sum", "_weight": "sum"}
 
     def __init__(self) -> None:
         self.reset()
@@ -149,7 +148,8 @@ class RunningMean(Metric):
         if self._total is None:
             self._total = torch.zeros((), dtype=wide_dtype(value.device), device=value.device)
         # Not in place: a sum begun under inference_mode could not be changed outside of it.
-        self._total = torch.add(self._total, plain_tensor(value), alpha=weight)
+        total = self._total.to(value.device)
+        self._total = torch.add(total, plain_tensor(value), alpha=weight)
         self._weight += weight
 
     @property
@@ -263,11 +263,22 @@ class AvgSmoothLoss(Metric):
         if self._average is None:
             self._average = loss.to(wide_dtype(loss.device)) * (1 - self.beta)
         else:
-            self._average = torch.add(self._average * self.beta, loss, alpha=1 - self.beta)
+            faded = self._average.to(loss.device) * self.beta
+            self._average = torch.add(faded, loss, alpha=1 - self.beta)
 
     def accumulate(self, learn: BatchState) -> None:
         """Move towards the loss of the batch that a training loop has just seen."""
         self.update(learn.loss)
+
+    def merged(self, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """The mean of the averages, which is the average of the mean losses of each step."""
+        seen = [s for s in states if s]
+        if not seen:
+            return {}
+        count = max(s["_count"] for s in seen)
+        averages = [s["_average"] / (1 - self.beta ** s["_count"]) for s in seen]
+        mean = torch.stack(averages).mean(0)
+        return {"_count": count, "_average": mean * (1 - self.beta**count)}
 
     @property
     def tensor(self) -> Tensor | None:
@@ -388,6 +399,27 @@ class _Adapter(Metric):
 
     def fresh(self) -> Self:
         return type(self)(self.inner)
+
+    def state_dict(self) -> dict[str, Any]:
+        if self._device is None:
+            return {}
+        return foreign_state(self.inner)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.reset()
+        if state:
+            load_foreign_state(self.inner, state)
+
+    def sync(self) -> None:
+        """Nothing to merge: torchmetrics does that in `compute`, which all have to call."""
+        if not any_process(self._device is not None, exchange_device()):
+            return
+        if num_distrib() > 1 and not callable(getattr(self.inner, "sync", None)):
+            raise TypeError(
+                f"{type(self.inner).__name__} has no `sync`, so its value would be that of one "
+                "process; use a Metric, or one of torchmetrics"
+            )
+        self._device = self._device or torch.device("cpu")
 
 
 def _snake(name: str) -> str:

@@ -6,8 +6,8 @@ Predictions are scores with labels along the last axis, targets 0 or 1 in the sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from layerwise.core.metrics.counts import (
     precision_of_counts,
     recall_of_counts,
 )
-from layerwise.core.metrics.sizes import plain_tensor, single_or_wider, wide_dtype
+from layerwise.core.metrics.sizes import added, plain_tensor, single_or_wider, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = [
@@ -95,6 +95,10 @@ class _Decisions(WeightedMetric):
         sample_weight: weights of the items, in the order of the set.
     """
 
+    merges: ClassVar[Mapping[str, str]] = {
+        **WeightedMetric.merges, "_counts": "sum", "_weight": "sum", "_by_item": "sum",
+    }  # fmt: skip
+
     def __init__(
         self,
         thresh: float = 0.5,
@@ -122,8 +126,8 @@ class _Decisions(WeightedMetric):
         parts = torch.stack([decided & true, decided, true]).to(dtype)  # (3, N, K)
         self._add_items(parts.sum(-1), weights)
         counts = parts.sum(1) if weights is None else torch.einsum("cnk,n->ck", parts, weights)
-        self._counts = counts if self._counts is None else self._counts + counts
-        self._weight = self._weight + (len(true) if weights is None else weights.sum())
+        self._counts = added(self._counts, counts)
+        self._weight = added(self._weight, len(true) if weights is None else weights.sum())
 
     def _add_items(self, counts: Tensor, weights: Tensor | None) -> None:
         """Take in (3, N) counts of each item, for scores that are averaged over items."""
@@ -174,7 +178,7 @@ class MultiLabelScore(_Decisions):
         if self.average == "samples":
             scores = self._score(counts)
             total = scores.sum() if weights is None else scores @ weights
-            self._by_item = total if self._by_item is None else self._by_item + total
+            self._by_item = added(self._by_item, total)
 
     @property
     def value(self) -> float | None:

@@ -6,7 +6,8 @@ Predictions are scores with labels along the last axis, targets 0 or 1 in the sa
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from layerwise.core.metrics.counts import check_average
 from layerwise.core.metrics.curves import average_precision, columns_score, roc_area
 from layerwise.core.metrics.multilabel import check_positive, label_rows
 from layerwise.core.metrics.probability import checked_max_fpr
-from layerwise.core.metrics.sizes import wide_dtype
+from layerwise.core.metrics.sizes import added, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = ["APScoreMulti", "BrierScoreMulti", "RocAucMulti"]
@@ -39,6 +40,9 @@ class BrierScoreMulti(WeightedMetric):
     """
 
     _name = "brier_score_loss"
+    merges: ClassVar[Mapping[str, str]] = {
+        **WeightedMetric.merges, "_total": "sum", "_weight": "sum",
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -65,8 +69,8 @@ class BrierScoreMulti(WeightedMetric):
         distance = (scores.to(dtype) - true.to(dtype)).square().mean(1)
         weights = self._take_weights(len(true), true.device)
         total = distance.sum() if weights is None else distance @ weights
-        self._total = total if self._total is None else self._total + total
-        self._weight = self._weight + (len(true) if weights is None else weights.sum())
+        self._total = added(self._total, total)
+        self._weight = added(self._weight, len(true) if weights is None else weights.sum())
 
     @property
     def value(self) -> float | None:

@@ -7,14 +7,14 @@ metric it adds both up over the set and finishes once.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any, Generic, ParamSpec
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, ParamSpec
 
 import torch
 from torch import Tensor
 
 from layerwise.core.metrics.metric import Metric
-from layerwise.core.metrics.sizes import wide_dtype
+from layerwise.core.metrics.sizes import added, wide_dtype
 
 __all__ = ["PooledFunction", "PooledMetric", "pooled"]
 
@@ -55,6 +55,8 @@ class PooledMetric(Metric):
     The value is nan when batches were seen but nothing in them counts.
     """
 
+    merges: ClassVar[Mapping[str, str]] = {"_total": "sum", "_count": "sum"}
+
     def __init__(
         self, sums: Callable[..., tuple[Tensor, Tensor | float]], finish: Finish, *, name: str
     ) -> None:
@@ -69,10 +71,8 @@ class PooledMetric(Metric):
     def update(self, pred: Any, *targets: Any) -> None:
         """Add one batch to both sums."""
         total, count = self.sums(pred.detach(), *targets)
-        if self._total is None:
-            self._total = torch.zeros((), dtype=wide_dtype(total.device), device=total.device)
-        self._total = self._total + total
-        self._count = self._count + count
+        self._total = added(self._total, total.to(wide_dtype(total.device)))
+        self._count = added(self._count, count)
 
     @property
     def value(self) -> float | None:

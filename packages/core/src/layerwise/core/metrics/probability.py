@@ -1,12 +1,14 @@
 """Metrics of probabilities for one class an item.
 
 Predictions are class scores before the softmax, targets class indices. `BrierScore` keeps a sum;
-the rankings keep all probabilities on the CPU.
+the rankings keep the probabilities on the CPU, since any two items may have to be compared: of two
+classes those of one, of K classes all of them.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -16,7 +18,7 @@ from layerwise.core.errors import nearest
 from layerwise.core.metrics.collected import CollectedMetric
 from layerwise.core.metrics.counts import check_average
 from layerwise.core.metrics.curves import average_precision, multiclass_auc, roc_area
-from layerwise.core.metrics.sizes import plain_tensor, single_or_wider, wide_dtype
+from layerwise.core.metrics.sizes import added, plain_tensor, single_or_wider, wide_dtype
 from layerwise.core.metrics.weighted import WeightedMetric
 
 __all__ = ["APScoreBinary", "BrierScore", "RocAuc", "RocAucBinary", "checked_max_fpr"]
@@ -40,6 +42,9 @@ class BrierScore(WeightedMetric):
     """
 
     _name = "brier_score_loss"
+    merges: ClassVar[Mapping[str, str]] = {
+        **WeightedMetric.merges, "_total": "sum", "_weight": "sum",
+    }  # fmt: skip
 
     def __init__(
         self, axis: int = -1, sample_weight: Any | None = None, pos_label: int | None = None
@@ -65,8 +70,8 @@ class BrierScore(WeightedMetric):
             distance = distance.sum(1)
         weights = self._take_weights(len(true), true.device)
         total = distance.sum() if weights is None else distance @ weights
-        self._total = total if self._total is None else self._total + total
-        self._weight = self._weight + (len(true) if weights is None else weights.sum())
+        self._total = added(self._total, total)
+        self._weight = added(self._weight, len(true) if weights is None else weights.sum())
 
     @property
     def value(self) -> float | None:
@@ -133,7 +138,11 @@ class RocAuc(CollectedMetric):
                 f"max_fpr={self.max_fpr} is for two classes, not {probabilities.shape[1]}; "
                 "leave it out"
             )
-        self._keep(probabilities, true)
+        if probabilities.shape[1] == 2:
+            self._keep(probabilities[:, 1], true == 1)
+        else:
+            # 32 bits hold any class, in half the memory of the indices as they come.
+            self._keep(probabilities, true.int())
 
     @property
     def value(self) -> float | None:
@@ -144,8 +153,8 @@ class RocAuc(CollectedMetric):
         score, true = collected[0].double().numpy(), collected[1].numpy()
         kept = self._all_weights(len(true))
         weights = None if kept is None else kept.numpy()
-        if score.shape[1] == 2:
-            return roc_area(true == 1, score[:, 1], weights, max_fpr=self.max_fpr)
+        if score.ndim == 1:
+            return roc_area(true, score, weights, max_fpr=self.max_fpr)
         return multiclass_auc(
             true, score, weights, average=self.average, multi_class=self.multi_class
         )

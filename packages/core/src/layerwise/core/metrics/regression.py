@@ -7,7 +7,9 @@ keep a few sums, merged so that a large mean does not swallow the variance (Chan
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -98,15 +100,38 @@ def exp_rmspe(inp: Tensor, targ: Tensor) -> tuple[Tensor, int]:
     return (inp - targ).expm1().square().sum(dtype=wide_dtype(inp.device)), targ.numel()
 
 
+class _Sums(NamedTuple):
+    """The first two moments of a pair of series."""
+
+    weight: Tensor | float
+    mean: Tensor  # (2,)
+    spread: Tensor  # (2, 2) sums of products of deviations
+
+    def merge(self, other: _Sums) -> _Sums:
+        """The moments of both parts together, where `other` is."""
+        device = other.mean.device
+        own = torch.as_tensor(self.weight, dtype=wide_dtype(device), device=device)
+        mean, spread = self.mean.to(device), self.spread.to(device)
+        total = own + other.weight
+        step = other.mean - mean
+        spread = spread + other.spread + step.outer(step) * (own * other.weight / total)
+        return _Sums(total, mean + step * (other.weight / total), spread)
+
+
 class _Moments(WeightedMetric):
     """Base of metrics of two series: weight, means and sums of products of deviations."""
 
     def reset(self) -> None:
         """Forget everything seen."""
         super().reset()
-        self._weight: Tensor | float = 0
-        self._mean: Tensor | None = None  # (2,)
-        self._spread: Tensor | None = None  # (2, 2)
+        self._sums: tuple[Any, ...] | None = None  # _Sums; a list when it comes from a file
+
+    def merged(self, states: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Moments are merged, not added."""
+        seen = [_Sums(*s["_sums"]) for s in states if s.get("_sums")]
+        if not seen:
+            return {}
+        return {"_seen": sum(s["_seen"] for s in states if s), "_sums": reduce(_Sums.merge, seen)}
 
     def _add_pair(self, first: Tensor, second: Tensor) -> None:
         """Merge a batch of two (N,) series into the moments."""
@@ -120,20 +145,15 @@ class _Moments(WeightedMetric):
         mean = scaled.sum(1) / weight
         away = pair - mean[:, None]
         spread = (away if weights is None else away * weights) @ away.T
-        if self._mean is None or self._spread is None:
-            self._weight, self._mean, self._spread = weight, mean, spread
-            return
-        total = self._weight + weight
-        step = mean - self._mean
-        self._spread = self._spread + spread + step.outer(step) * (self._weight * weight / total)
-        self._mean = self._mean + step * (weight / total)
-        self._weight = total
+        batch = _Sums(weight, mean, spread)
+        self._sums = batch if self._sums is None else _Sums(*self._sums).merge(batch)
 
     def _moments(self) -> tuple[float, Tensor, Tensor] | None:
         """Weight, (2,) means and (2, 2) sums of products, None when nothing was seen."""
-        if self._mean is None or self._spread is None:
+        if self._sums is None:
             return None
-        return float(self._weight), self._mean.cpu().double(), self._spread.cpu().double()
+        weight, mean, spread = self._sums
+        return float(weight), mean.cpu().double(), spread.cpu().double()
 
 
 def _explained(unexplained: float, total: float) -> float:

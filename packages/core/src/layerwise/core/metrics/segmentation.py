@@ -7,7 +7,8 @@ does not matter; only counts are kept.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from layerwise.core.arrays import flatten_check
 from layerwise.core.metrics.counts import CountMetric, f_of_counts, jaccard_of_counts
 from layerwise.core.metrics.metric import Metric
 from layerwise.core.metrics.pooled import pooled
-from layerwise.core.metrics.sizes import plain_tensor
+from layerwise.core.metrics.sizes import added, plain_tensor
 
 __all__ = ["Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti", "foreground_acc"]
 
@@ -57,6 +58,8 @@ class _Overlap(Metric):
         axis: where the classes are in the predictions.
     """
 
+    merges: ClassVar[Mapping[str, str]] = {"_counts": "sum"}
+
     def __init__(self, axis: int = 1) -> None:
         self.axis = axis
         self.reset()
@@ -70,7 +73,7 @@ class _Overlap(Metric):
         decided, true = flatten_check(plain_tensor(pred).argmax(dim=self.axis), targets[0])
         decided, true = decided != 0, true != 0
         counts = torch.stack([(decided & true).sum(), decided.sum(), true.sum()])
-        self._counts = counts if self._counts is None else self._counts + counts
+        self._counts = added(self._counts, counts)
 
     def _score(self, counts: Tensor) -> Tensor:
         """The score for (3, ...) counts."""

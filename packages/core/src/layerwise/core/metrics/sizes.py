@@ -35,6 +35,24 @@ def wide_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
+def added(total: Any, part: Any) -> Any:
+    """`total + part` where `part` is: a total from a file or of other processes is on the CPU.
+
+    Args:
+        total: a tensor or a number; None when there is nothing yet.
+        part: likewise.
+
+    Example:
+        >>> added(None, torch.tensor(2)), added(torch.tensor(1), torch.tensor(2))
+        (tensor(2), tensor(3))
+    """
+    if total is None:
+        return part
+    if isinstance(total, Tensor) and isinstance(part, Tensor):
+        total = total.to(part.device)
+    return total + part
+
+
 def single_or_wider(x: Tensor) -> Tensor:
     """`x` as float32, or as it is if wider: half precision spoils probabilities and sums.
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch.nn.functional as F  # noqa: N812 - the name torch users know
 
@@ -77,6 +77,10 @@ class CorpusBLEUMetric(Metric):
         >>> CorpusBLEUMetric()(words, words)
         1.0
     """
+
+    merges: ClassVar[Mapping[str, str]] = {
+        "_pred_length": "sum", "_targ_length": "sum", "_matches": "sum", "_possible": "sum",
+    }  # fmt: skip
 
     def __init__(self, vocab_sz: int = 5000, axis: int = -1, *, pad_idx: int | None = None) -> None:
         self.vocab_sz, self.axis, self.pad_idx = vocab_sz, axis, pad_idx

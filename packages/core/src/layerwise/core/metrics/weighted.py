@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -22,6 +22,8 @@ class WeightedMetric(Metric):
             that do not shuffle; each counts once when None.
     """
 
+    merges: ClassVar[Mapping[str, str]] = {"_seen": "sum"}
+
     def __init__(self, sample_weight: Sequence[float] | Tensor | Any | None = None) -> None:
         self.sample_weight = (
             None
@@ -33,6 +35,16 @@ class WeightedMetric(Metric):
     def reset(self) -> None:
         """Forget everything seen."""
         self._seen = 0
+
+    def unmergeable(self) -> str | None:
+        """Why this metric cannot be shared out between processes, None when it can."""
+        if self.sample_weight is not None:
+            return (
+                f"{type(self).__name__} got sample_weight, one for each item in the order of the "
+                "set, which several processes share out; leave it out, or measure this metric in "
+                "one process"
+            )
+        return super().unmergeable()
 
     def _take_weights(self, count: int, device: torch.device) -> Tensor | None:
         """(count,) weights of the next items, or None when all count once."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.core.nn.module import Module
+from layerwise.core.settings import attribute_settings, settings_of
 
 __all__ = ["BaseLoss", "ClassLoss", "NoneReduce"]
 
@@ -76,6 +77,13 @@ class BaseLoss(Module):
         self.func = loss_cls(*args, **kwargs)
         self.axis, self.flatten, self.floatify, self.is_2d = axis, flatten, floatify, is_2d
         checked_reduction(self.reduction)
+
+    def settings(self) -> dict[str, Any]:
+        """The keywords that make an equal loss: attributes of its own, or of what it calls."""
+        if type(self).__init__ is not BaseLoss.__init__:
+            return attribute_settings(self, self.func)
+        own = {n: getattr(self, n) for n in ("axis", "flatten", "floatify", "is_2d")}
+        return {"loss_cls": type(self.func), **settings_of(self.func), **own}
 
     @property
     def reduction(self) -> str:

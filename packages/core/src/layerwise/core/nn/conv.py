@@ -16,6 +16,7 @@ from layerwise.core.nn.by_ndim import layer_class
 from layerwise.core.nn.init import icnr_init, init_linear
 from layerwise.core.nn.norm import BatchNorm, InstanceNorm, NormType
 from layerwise.core.nn.pool import PoolFlatten
+from layerwise.core.settings import RemembersCall
 
 __all__ = ["ConvLayer", "ConvOptions", "PixelShuffle_ICNR", "SimpleCNN"]
 
@@ -31,7 +32,7 @@ class ConvOptions(TypedDict, total=False):
     output_padding: int
 
 
-class ConvLayer(nn.Sequential):
+class ConvLayer(RemembersCall, nn.Sequential):
     """A convolution with normalisation and activation: (B, ni, *) to (B, nf, *).
 
     Args:
@@ -129,7 +130,7 @@ def _with_parametrized_weight(conv: nn.Module, norm_type: NormType | None) -> nn
     return conv
 
 
-class PixelShuffle_ICNR(nn.Sequential):  # noqa: N801 - the name users know
+class PixelShuffle_ICNR(RemembersCall, nn.Sequential):  # noqa: N801 - the name users know
     """Upsampling by a convolution and a pixel shuffle: (B, ni, H, W) to (B, nf, scale*H, scale*W).
 
     The weight starts as `icnr_init` makes it, so there is no checkerboard (Aitken et al., 2017).
@@ -173,7 +174,7 @@ class PixelShuffle_ICNR(nn.Sequential):  # noqa: N801 - the name users know
         super().__init__(*layers)
 
 
-class SimpleCNN(nn.Sequential):
+class SimpleCNN(RemembersCall, nn.Sequential):
     """Convolutions in a row, then `PoolFlatten`: (B, filters[0], H, W) to (B, filters[-1]).
 
     Args:

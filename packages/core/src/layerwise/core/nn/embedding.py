@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from torch import nn
 
 from layerwise.core.nn.init import trunc_normal_
@@ -24,4 +26,9 @@ class Embedding(nn.Embedding):
 
     def __init__(self, ni: int, nf: int, std: float = 0.01) -> None:
         super().__init__(ni, nf)
+        self.std = std
         trunc_normal_(self.weight.data, 0, std)
+
+    def settings(self) -> dict[str, Any]:
+        """The keywords that make an equal one, but for the numbers in it."""
+        return {"ni": self.num_embeddings, "nf": self.embedding_dim, "std": self.std}

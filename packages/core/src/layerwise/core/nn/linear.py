@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from layerwise.core.nn.norm import BatchNorm
+from layerwise.core.settings import RemembersCall
 
 __all__ = ["LinBnDrop"]
 
 
-class LinBnDrop(nn.Sequential):
+class LinBnDrop(RemembersCall, nn.Sequential):
     """Batch normalisation, dropout and a linear layer: (B, n_in) to (B, n_out).
 
     Args:

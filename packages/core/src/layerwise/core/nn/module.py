@@ -9,11 +9,12 @@ from typing import Any, Self
 from torch import nn
 
 from layerwise.core.errors import refuse_unknown
+from layerwise.core.settings import RemembersCall
 
 __all__ = ["Module", "get_model", "module"]
 
 
-class Module(nn.Module):
+class Module(RemembersCall, nn.Module):
     """An `nn.Module` that is ready before `__init__`: no `super().__init__()` is needed.
 
     A later `super().__init__()` does no harm: what was registered before it stays.
@@ -28,8 +29,8 @@ class Module(nn.Module):
 
     # In `__new__` rather than in a metaclass: pickle and deepcopy pass through it as well, and a
     # subclass stays free to have a metaclass of its own.
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self:  # noqa: D102 - as of any class
-        self = super().__new__(cls)
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:  # noqa: D102 - as of any class
+        self = super().__new__(cls, *args, **kwargs)
         nn.Module.__init__(self)
         return self
 

@@ -11,6 +11,7 @@ from layerwise.core.errors import nearest
 from layerwise.core.nn.by_ndim import layer_class
 from layerwise.core.nn.module import Module
 from layerwise.core.nn.plumbing import Flatten
+from layerwise.core.settings import RemembersCall
 
 __all__ = [
     "AdaptiveAvgPool",
@@ -91,7 +92,7 @@ def adaptive_pool(pool_type: str) -> Callable[[int], nn.Module]:
     return kinds[pool_type]
 
 
-class PoolFlatten(nn.Sequential):
+class PoolFlatten(RemembersCall, nn.Sequential):
     """Adaptive 2d pooling to one pixel, then `Flatten`: (B, C, H, W) as (B, C).
 
     Args:

@@ -15,6 +15,7 @@ from layerwise.core.nn.conv import ConvLayer
 from layerwise.core.nn.norm import NormType
 from layerwise.core.nn.plumbing import Flatten
 from layerwise.core.nn.pool import AdaptiveAvgPool
+from layerwise.core.settings import RemembersCall
 
 __all__ = ["SizedCNN", "cnn_for", "sized_widths"]
 
@@ -63,7 +64,7 @@ def sized_widths(
     return widths
 
 
-class SizedCNN(nn.Sequential):
+class SizedCNN(RemembersCall, nn.Sequential):
     """A plain convolutional network sized for its input: (B, c_in, *size) to (B, c_out).
 
     The first layer keeps the resolution, the others halve it, see `sized_widths`; then average

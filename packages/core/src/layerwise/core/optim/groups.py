@@ -146,6 +146,11 @@ class BaseOptimizer(ABC):
     def hypers(self) -> Sequence[Mapping[str, Any]]:
         """The hyper-parameters of each group."""
 
+    @property
+    @abstractmethod
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Groups as torch's optimizers show them, for tools that read those (gradient scalers)."""
+
     @abstractmethod
     def _write_hyper(self, name: str, values: Sequence[Any]) -> None:
         """Set the hyper-parameter `name` of each group."""

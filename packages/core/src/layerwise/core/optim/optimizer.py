@@ -244,7 +244,27 @@ class Optimizer(BaseOptimizer):
         return [
             *(f"hypers[{i}].{n}: not known" for i, (_, h) in pairs for n in h if n not in known),
             *(f"hypers[{i}].{n}: not saved" for i, (own, h) in pairs for n in own if n not in h),
+            *(
+                f"hypers[{i}].{n}: saved as {h[n]!r:.40}, here it is {own[n]!r:.40}"
+                for i, (own, h) in pairs
+                for n in own.keys() & h.keys()
+                if isinstance(own[n], float | int) and not isinstance(h[n], float | int)
+            ),
         ]
+
+    def with_params(self, params: Sequence[Sequence[Tensor]]) -> Optimizer:
+        """A new optimizer with the same functions and hyper-parameters, over other groups.
+
+        Args:
+            params: as many groups as here.
+        """
+        own = {name: [hyper[name] for hyper in self._hypers] for name in self._hypers[0]}
+        return Optimizer(params, self.cbs, kernel=self._kernel, **own)
+
+    @property
+    def needs_whole_tensors(self) -> bool:
+        """Whether a function of it asks for the norm of a whole parameter, as LAMB's does."""
+        return any(call.asks_for_norms for call in self._calls)
 
     def with_steps(self, cbs: Sequence[Callable[..., Any]], **defaults: Any) -> Optimizer:
         """A new optimizer that goes on from this one and runs `cbs` after its functions.

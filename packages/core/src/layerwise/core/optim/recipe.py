@@ -65,6 +65,12 @@ class RecipeCall:
         inner = _unwrapped(self.function)
         return str(getattr(inner, "__name__", inner))
 
+    @property
+    def asks_for_norms(self) -> bool:
+        """Whether it is a generator, which yields lists and gets the norms of whole tensors."""
+        inner = _unwrapped(self.function)
+        return inspect.isgeneratorfunction(inner.function if isinstance(inner, Stat) else inner)
+
     def __call__(self, p: TensorList, values: Mapping[str, Any]) -> Any:
         """What the function returns for `p` and those of `values` it asks for."""
         return self.function(p, **{name: values[name] for name in self.names if name in values})

@@ -121,6 +121,11 @@ class OptimWrapper(BaseOptimizer):
         self._torch_groups = [[index] for index in range(len(self.param_lists))]
 
     @property
+    def made_here(self) -> bool:
+        """Whether the torch optimizer was made from its class, for parameters given here."""
+        return self._made_here
+
+    @property
     def state(self) -> Any:
         """What the torch optimizer keeps, by parameter."""
         return self.opt.state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import pickle
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from layerwise.core.data.split import IndexSplitter
 from layerwise.core.errors import LayerwiseError, nearest
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.metric import mk_metric
+from layerwise.core.metrics.state import MetricState
 from layerwise.core.nested import find_bs, to_device
 from layerwise.core.nn.base_loss import NoneReduce
 from layerwise.core.random import get_random_states, isolated, keyed
@@ -234,7 +236,9 @@ def check_loss(loss: Callable[..., Tensor], pred: Tensor, targ: Tensor) -> None:
 
 
 def check_metric(metric: Any, pred: Tensor, targ: Tensor) -> None:
-    """Nothing, where a metric is the same for any batch size, and starts afresh.
+    """Nothing, where a metric is the same for any batch size and any number of processes.
+
+    It also starts afresh, and goes on from its state as if nothing had happened.
 
     Args:
         metric: what `mk_metric` takes.
@@ -259,6 +263,29 @@ def check_metric(metric: Any, pred: Tensor, targ: Tensor) -> None:
     for size in (3, 1):
         told = f"{made.name} depends on the batch size: in batches of {size}"
         _same(values[size], values[len(pred)], told)
+    _check_metric_state(made, pred, targ, values[len(pred)])
+
+
+def _check_metric_state(made: Any, pred: Tensor, targ: Tensor, whole: Any) -> None:
+    """Parts of a set, seen by one metric after another or by several at once, make the whole."""
+    cuts = [0, 1, len(pred) // 2, len(pred) // 2, len(pred)]  # uneven parts, and an empty one
+    one, seen = made.fresh(), []
+    for start, stop in itertools.pairwise(cuts):
+        alone = made.fresh()
+        again = made.fresh()
+        again.load_state_dict(one.state_dict())
+        for metric in (alone, again) if start < stop else ():
+            metric.update(pred[start:stop], targ[start:stop])
+        one = again
+        seen.append(alone)
+    _same(one.value, whole, f"{made.name}: load_state_dict(state_dict()) loses what was seen")
+    if type(made).sync is not MetricState.sync:  # torchmetrics merges by itself
+        return
+    reason = next(filter(None, (metric.unmergeable() for metric in seen)), None)
+    require(reason is None, f"{reason}")
+    together = made.fresh()
+    together.load_state_dict(made.merged([metric.state_dict() for metric in seen]))
+    _same(together.value, whole, f"{made.name}: parts of several processes do not make the whole")
 
 
 def check_optimizer(opt_func: Callable[..., Any], *, lr: float = 0.01, steps: int = 40) -> None:

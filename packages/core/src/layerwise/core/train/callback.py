@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, ClassVar
 
 from layerwise.core.errors import refuse_unknown
+from layerwise.core.settings import RemembersCall
 from layerwise.core.train.events import CancelException, Event
 from layerwise.core.train.state import TrainState
 
 __all__ = ["Callback", "TrainEvalCallback", "before_batch_cb"]
 
 
-class Callback:
+class Callback(RemembersCall):
     """Something that happens during training. Subclass and write the events you need.
 
     Inside, `self.learn` is the `TrainState`: read and set anything it lists. Reading goes through:
@@ -31,6 +33,8 @@ class Callback:
         run_valid: whether it is called for validation batches.
         in_search: whether the copy of the learner that `lr_find` trains has it too; not for those
             that write files, draw or report elsewhere.
+        keeps: own attributes that a checkpoint holds, so that a training that goes on is the same
+            as one that was never stopped: numbers, text, tensors, and lists and dicts of them.
         learn: set when the callback is added to a learner.
 
     Args:
@@ -51,6 +55,7 @@ class Callback:
     run_train: bool = True
     run_valid: bool = True
     in_search: ClassVar[bool] = True
+    keeps: ClassVar[tuple[str, ...]] = ()
     learn: TrainState
 
     def __init__(self, **functions: Callable[[], Any]) -> None:
@@ -64,6 +69,15 @@ class Callback:
         """The class name in snake case, without `Callback`: the learner's attribute for it."""
         name = re.sub(r"Callback$", "", type(self).__name__) or "callback"
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint holds of this callback: the attributes named in `keeps`."""
+        return {name: getattr(self, name) for name in self.keeps}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up what `state_dict` gave; called after `before_fit`, `before_epoch`, ..."""
+        for name in self.keeps:
+            setattr(self, name, state[name])
 
     def after_create(self) -> None:
         """The learner has been made, or the callback added to it."""
@@ -187,13 +201,19 @@ class CallbackTable:
         Raises:
             whatever a callback raises: the same object, with a note naming callback and event.
         """
+        timer = state.timer
+        if timer is not None:
+            timer.starts(event)
         for cb in self._per_event[event]:
             if not cb.run:
                 continue
             if event in _PER_BATCH and not (cb.run_train if state.training else cb.run_valid):
                 continue
             try:
-                getattr(cb, event)()
+                if timer is None:
+                    getattr(cb, event)()
+                else:
+                    timer.runs(cb, getattr(cb, event))
             except CancelException:
                 raise
             except Exception as error:
@@ -209,6 +229,21 @@ def _does(cb: Callback, event: Event) -> bool:
     if event.value in vars(cb):
         return True
     return getattr(type(cb), event.value) is not getattr(Callback, event.value)
+
+
+def warn_of_misspelt(cb: Callback) -> None:
+    """Warn of methods that are named almost like an event, and that nothing would ever call."""
+    known = [event.value for event in Event]
+    for name in sorted(set(dir(type(cb))) - set(dir(Callback))):
+        if name.startswith("_") or not callable(getattr(type(cb), name)):
+            continue
+        found = get_close_matches(name, known, n=1, cutoff=0.85)
+        if found:
+            warnings.warn(
+                f"{type(cb).__name__}.{name} is no event and is never called; did you mean "
+                f"{found[0]!r}? If not, a name less like an event says so to all",
+                stacklevel=3,
+            )
 
 
 def drawn_loop(cbs: Iterable[Callback]) -> list[str]:
@@ -299,6 +334,10 @@ class TrainEvalCallback(Callback):
         self.learn.model.eval()
         self.learn.training = False
 
+    def before_batch(self) -> None:
+        """Number what is logged from here on by this batch."""
+        self.learn.log_bus.step += 1
+
     def after_batch(self) -> None:
         """Count the batch."""
         learn = self.learn
@@ -310,7 +349,8 @@ class TrainEvalCallback(Callback):
     def _to_device(self) -> None:
         device = self.learn.device
         if device is not None:
-            self.learn.model.to(device)
+            for model in (self.learn.model, *self.learn.aux_models.values()):
+                model.to(device)
 
 
 def before_batch_cb(function: Callable[[TrainState, Any, Any], Any]) -> Callback:

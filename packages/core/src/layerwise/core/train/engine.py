@@ -5,13 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
-import torch.utils.data as torch_data
 
 from layerwise.core.nested import to_device, to_plain
 from layerwise.core.random import draw_seed
+from layerwise.core.train.batches import Resume, epoch_batches
 from layerwise.core.train.events import (
     BACKWARD,
     BATCH,
@@ -24,18 +25,23 @@ from layerwise.core.train.events import (
     Event,
     Phase,
 )
+from layerwise.core.train.outputs import LABELS, ModelLoss, read_output
+from layerwise.core.train.parts import PartedLoss
 from layerwise.core.train.state import TrainState
 from layerwise.core.transforms.pipeline import describe
 
 __all__ = [
     "all_batches",
+    "backward",
     "batch_step",
     "ended_fit",
     "fit",
     "forget_batch",
+    "forward",
     "one_batch",
     "run_phase",
     "split_batch",
+    "step",
     "validate_epoch",
 ]
 
@@ -50,15 +56,21 @@ def run_phase(learn: TrainState, phase: Phase, body: Callable[[TrainState], None
     learn(phase.after)
 
 
-def fit(learn: TrainState, n_epoch: int, start_epoch: int = 0) -> None:
-    """Train for the epochs from `start_epoch` up to `n_epoch`, validating after each."""
+def fit(
+    learn: TrainState, n_epoch: int, start_epoch: int = 0, resume: Resume | None = None
+) -> None:
+    """Train for the epochs from `start_epoch` up to `n_epoch`, validating after each.
+
+    With `resume`, go on where that stands: callbacks hear the events up to there as always, then
+    everything is put back to how it was, and the next batch is trained.
+    """
     learn.n_epoch, learn.epoch = n_epoch, start_epoch
     learn.n_train_iter = (n_epoch - start_epoch) * _length(learn.dls.train)
-    learn.run_seed = draw_seed()
+    learn.run_seed = draw_seed() if resume is None else resume.run_seed
 
     try:
         with ended_fit(learn):
-            run_phase(learn, FIT, _epochs)
+            run_phase(learn, FIT, partial(_epochs, resume=resume))
     except CancelException as error:
         error.add_note(
             "raised outside of the part of training that it cuts short; train/events.py draws "
@@ -90,20 +102,25 @@ def ended_fit(learn: TrainState) -> Iterator[None]:
 
 def forget_batch(learn: TrainState) -> None:
     """Let go of the last batch and all that was computed from it, so that its memory is free."""
-    for name in ("batch", "xb", "yb", "pred", "loss_grad"):
+    for name in ("batch", "xb", "yb", "pred", "loss_grad", "parted"):
         learn.__dict__.pop(name, None)
 
 
-def _epochs(learn: TrainState) -> None:
-    for epoch in range(learn.epoch, learn.n_epoch):
+def _epochs(learn: TrainState, resume: Resume | None) -> None:
+    first = learn.epoch if resume is None else resume.epoch
+    if resume is not None and not resume.batches:
+        resume.restore(learn)
+        resume = None
+    for epoch in range(first, learn.n_epoch):
         learn.epoch = epoch
-        run_phase(learn, EPOCH, _epoch)
+        run_phase(learn, EPOCH, partial(_epoch, resume=resume))
+        resume = None
 
 
-def _epoch(learn: TrainState) -> None:
+def _epoch(learn: TrainState, resume: Resume | None) -> None:
     learn.training = True
     _use(learn, learn.dls.train)
-    run_phase(learn, TRAIN, _batches)
+    run_phase(learn, TRAIN, partial(_batches, resume=resume))
     validate_epoch(learn)
 
 
@@ -111,8 +128,8 @@ def _use(learn: TrainState, dl: Any) -> None:
     learn.dl, learn.n_iter = dl, _length(dl)
 
 
-def _batches(learn: TrainState) -> None:
-    all_batches(learn, learn.dl)
+def _batches(learn: TrainState, resume: Resume | None = None) -> None:
+    all_batches(learn, learn.dl, resume)
 
 
 def validate_epoch(learn: TrainState, dl: Any = None) -> None:
@@ -128,14 +145,15 @@ def validate_epoch(learn: TrainState, dl: Any = None) -> None:
         run_phase(learn, VALIDATE, _batches)
 
 
-def all_batches(learn: TrainState, dl: Iterable[Any]) -> None:
-    """Run every batch of `dl`."""
+def all_batches(learn: TrainState, dl: Iterable[Any], resume: Resume | None = None) -> None:
+    """Run every batch of `dl`, or those that `resume` has left."""
     _use(learn, dl)
-    if hasattr(dl, "set_epoch"):
-        dl.set_epoch(learn.run_seed, learn.epoch)
-    elif isinstance(dl, torch_data.DataLoader) and hasattr(dl.sampler, "set_epoch"):
-        dl.sampler.set_epoch(learn.epoch)  # as samplers of torch.utils.data.distributed expect
-    for number, batch in enumerate(dl):
+    batches = epoch_batches(learn, dl, resume)
+    first = 0
+    if resume is not None:
+        resume.restore(learn)
+        first = resume.batches
+    for number, batch in enumerate(batches, first):
         one_batch(learn, number, batch)
 
 
@@ -143,7 +161,7 @@ def one_batch(learn: TrainState, number: int, batch: Any) -> None:
     """Run one batch."""
     learn.iter, learn.batch = number, batch
     # Whoever hears of a batch that is cancelled early must not take the last one's for its own.
-    learn.pred = learn.loss_grad = learn.loss = None  # type: ignore[assignment]
+    learn.pred = learn.loss_grad = learn.loss = learn.parted = None  # type: ignore[assignment]
     learn.xb, learn.yb = split_batch(learn, batch)
     try:
         run_phase(learn, BATCH, _batch)
@@ -190,7 +208,9 @@ def split_batch(learn: TrainState, batch: Any) -> tuple[tuple[Any, ...], tuple[A
     if learn.device is not None:
         batch = to_device(batch, learn.device)
     batch = to_plain(batch)
-    if isinstance(batch, Mapping) or not isinstance(batch, tuple | list):
+    if isinstance(batch, Mapping):
+        return (batch,), ((batch[LABELS],) if LABELS in batch else ())
+    if not isinstance(batch, tuple | list):
         return (batch,), ()
     if hasattr(learn.dls, "known_n_inp"):
         count = learn.dls.known_n_inp
@@ -207,12 +227,7 @@ def batch_step(learn: TrainState) -> None:
     A `Learner` that overrides its `batch_step` can do anything else; the calls to `learn(event)`
     are what callbacks hear, and may be left out where none is needed.
     """
-    learn.pred = learn.model(*learn.xb)
-    learn(Event.after_pred)
-    if learn.yb:
-        learn.loss_grad = learn.loss_func(learn.pred, *learn.yb)
-        learn.loss = learn.loss_grad.detach().clone()
-    learn(Event.after_loss)
+    forward(learn)
     if not learn.training:
         return
     if learn.loss_grad is None:
@@ -221,20 +236,44 @@ def batch_step(learn: TrainState) -> None:
             "samples of (input, target), set `learn.loss_grad` in a callback's after_pred, or "
             "override batch_step"
         )
-    run_phase(learn, BACKWARD, _backward)
-    run_phase(learn, STEP, _step)
+    run_phase(learn, BACKWARD, backward)
+    run_phase(learn, STEP, step)
     learn.opt.zero_grad()
+
+
+def forward(learn: TrainState) -> None:
+    """Prediction and loss of the batch `xb`, `yb`, between the events that tell of them."""
+    learn.pred, own_loss = read_output(learn.call_model(*learn.xb))
+    learn(Event.after_pred)
+    if own_loss is not None and isinstance(learn.loss_func, ModelLoss):
+        _set_loss(learn, own_loss)
+    elif learn.yb:
+        _set_loss(learn, learn.loss_func(learn.pred, *learn.yb))
+    learn(Event.after_loss)
+
+
+def _set_loss(learn: TrainState, loss: Any) -> None:
+    """Take one loss, or several by name."""
+    if isinstance(loss, Mapping):
+        learn.parted = PartedLoss(loss, learn.opt if learn.training else None)
+        loss = learn.parted.total
+    learn.loss_grad = loss
+    learn.loss = learn.loss_grad.detach().clone()
 
 
 def _batch(learn: TrainState) -> None:
     learn.batch_step()
 
 
-def _backward(learn: TrainState) -> None:
+def backward(learn: TrainState) -> None:
+    """Add the gradients of the loss to those that parameters have."""
     learn.loss_grad.backward()  # type: ignore[no-untyped-call]  # torch does not say
+    if learn.parted is not None:
+        learn.parted.backward()
 
 
-def _step(learn: TrainState) -> None:
+def step(learn: TrainState) -> None:
+    """Move the parameters along their gradients."""
     learn.opt.step()
 
 

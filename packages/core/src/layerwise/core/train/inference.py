@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from layerwise.core.data.loader import DataLoader
+from layerwise.core.train.predictor import Predictor
 from layerwise.core.train.progress import no_bar
 from layerwise.core.train.recorder import Recorder
 
@@ -50,28 +51,12 @@ def in_order(loader: Any) -> tuple[Any, Tensor | None]:
     return loader, torch.tensor(places).argsort()
 
 
-def predicted_item(
-    learn: Any, item: Any, rm_type_tfms: int | None, with_input: bool
-) -> tuple[Any, ...]:
-    """What `learn` says of one item; see `Learner.predict`."""
-    if not hasattr(learn.dls, "decode_batch"):
-        raise TypeError(
-            "predict takes an item through the transforms of the data and back; loaders of "
-            "Datasets or of a DataBlock have them. For a tensor that the model takes as it "
-            "is, use get_preds(dl=[(x[None],)])"
-        )
-    dl = learn.dls.test_dl([item], rm_type_tfms=rm_type_tfms, num_workers=0, bs=1)
-    with no_bar(learn):
-        inputs, preds, _, decoded = learn.get_preds(dl=dl, with_input=True, with_decoded=True)
-    members = inputs if isinstance(inputs, tuple) else (inputs,)
-    outs = decoded if isinstance(decoded, tuple) else (decoded,)
-    sample = learn.dls.decode_batch((*members, *outs))[0]
-    count = len(members)
-    target = sample[count] if len(sample) == count + 1 else tuple(sample[count:])
-    result = (target, _first(decoded), _first(preds))
-    if not with_input:
-        return result
-    return (sample[0] if count == 1 else tuple(sample[:count]), *result)
+def predicted_item(learn: Any, item: Any, rm_type_tfms: int | None, with_input: bool) -> Any:
+    """What `learn` says of one item, or of each of several; see `Learner.predict`."""
+    predictor = Predictor(learn, rm_type_tfms)
+    if predictor.takes_list(item):
+        return list(predictor.each(item, with_input=with_input)) if len(item) else []
+    return predictor(item, with_input=with_input)
 
 
 def augmented_preds(
@@ -104,10 +89,6 @@ def augmented_preds(
     if beta is None:
         return (varied, plain), targets
     return _each(lambda v, p: torch.lerp(v, p, beta), varied, plain), targets
-
-
-def _first(x: Any) -> Any:
-    return tuple(member[0] for member in x) if isinstance(x, tuple) else x[0]
 
 
 def _each(function: Callable[..., Any], *outputs: Any) -> Any:

@@ -76,14 +76,19 @@ class GatherPredsCallback(Callback):
         if self.with_targs:
             self.targets.append(to_detach(learn.yb))
         if self.save_preds is not None:
-            _write(self.save_preds, learn.iter, to_detach(learn.pred))
+            self._save(self.save_preds, to_detach(learn.pred))
         if self.save_targs is not None:
-            _write(self.save_targs, learn.iter, _alone(to_detach(learn.yb)))
+            self._save(self.save_targs, _alone(to_detach(learn.yb)))
         if self.with_loss:
-            loss = to_detach(learn.loss)
-            rows = find_bs(learn.yb)
             # A loss of several numbers an item (pixels, tokens) counts with their mean.
-            self.losses.append(loss.view(rows, -1).mean(1) if loss.numel() != rows else loss)
+            rows = find_bs(learn.yb)
+            loss = learn.loss
+            loss = loss.reshape(rows, -1).mean(1) if loss.numel() != rows else loss
+            self.losses.append(to_detach(loss))
+
+    def _save(self, folder: Path, values: Any) -> None:
+        if self.learn.strategy.rank == 0:  # every process has gathered the same
+            _write(folder, self.learn.iter, values)
 
     def all_tensors(self) -> list[Any]:
         """Inputs if asked for, predictions, targets, losses if asked for, batches joined."""

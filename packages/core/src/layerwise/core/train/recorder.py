@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
+from layerwise.core.devices import sum_processes
 from layerwise.core.errors import nearest
 from layerwise.core.items import L
 from layerwise.core.metrics.metric import AvgLoss, AvgSmoothLoss, Metric
@@ -17,10 +18,16 @@ from layerwise.core.train.callback import Callback, TrainEvalCallback
 __all__ = ["Recorder", "format_time"]
 
 
+_RECORD = ("lrs", "iters", "values", "hps", "metric_names", "_columns", "_read", "_row")
+"""What a checkpoint holds of a record, by the names of its attributes."""
+
+
 class Recorder(Callback):
     """Keeps losses, learning rates and hyper-parameters by batch, losses and metrics by epoch.
 
-    Reads `loss`, `pred`, `yb`, `opt`; passes the row of each epoch to `logger`.
+    Reads `loss`, `pred`, `yb`, `opt`; passes the row of each epoch to `logger`. Publishes by batch
+    `loss`, `smooth_loss` and the learning rate of each group (`lr_0`, `lr_1`, ...), and by epoch
+    the numbers of its row, under the names of the columns.
 
     Args:
         add_time: put the duration of each epoch in its row.
@@ -63,6 +70,8 @@ class Recorder(Callback):
         self._read: list[float] = []
         self._losses: list[Tensor] = []
         self._row: list[float | None] = []
+        self._columns: list[str] = []
+        self._start = time.perf_counter()
 
     @property
     def losses(self) -> list[float]:
@@ -108,7 +117,8 @@ class Recorder(Callback):
     def after_batch(self) -> None:
         """Measure the batch."""
         learn = self.learn
-        if not learn.yb or learn.loss is None:  # None: cancelled before there was one
+        # None: cancelled before there was one, or no item of it belongs to this process
+        if not learn.yb or learn.loss is None:
             return
         if learn.training:
             self.smooth_loss.accumulate(learn)
@@ -116,34 +126,85 @@ class Recorder(Callback):
             if average is not None:
                 self._losses.append(average)
             self.lrs.append(learn.opt.hypers[-1]["lr"])
+            if learn.log_bus:
+                self._publish_batch(average)
         else:
             self.loss_metric.accumulate(learn)
+        if learn.training and learn.strategy.processes > 1 and not learn.dl.items:
+            return
         if self.train_metrics if learn.training else self.valid_metrics:
             for metric in self._metrics:
                 metric.accumulate(learn)
 
+    def _publish_batch(self, average: Tensor | None) -> None:
+        learn = self.learn
+        learn.log("loss", learn.loss)
+        if average is not None:
+            learn.log("smooth_loss", average)
+        for number, hyper in enumerate(learn.opt.hypers):
+            learn.log(f"lr_{number}", hyper["lr"])
+
     def after_train(self) -> None:
         """The training part of the row; its loss is the smoothed one, that of the last batches."""
         self._row = self._measured(self.smooth_loss, self.train_metrics)
-        # The epoch has waited for the device just now; a tensor per batch would fill its memory.
+        self.settle_losses()
+
+    def settle_losses(self) -> None:
+        """Turn the losses of this epoch into numbers, those of all processes into their mean.
+
+        The epoch has waited for the device by then; a tensor per batch would fill its memory.
+        """
+        processes = self.learn.strategy.processes
+        if self._losses and processes > 1:
+            # Each has counted the loss of its part by the size of that part.
+            self._losses = list(sum_processes(torch.stack(self._losses)) / processes)
         self._read, self._losses = self.losses, []
 
     def after_validate(self) -> None:
         """The validation part of the row."""
+        if len(self._row) >= len(self._columns):
+            return  # a callback predicts after the validation of this epoch
         self._row = [*self._row, *self._measured(self.loss_metric, self.valid_metrics)]
         self.final_record = L(self._row)
 
     def _measured(self, loss: Metric, with_metrics: bool) -> list[float | None]:
-        values = [loss.value]
-        return values + [m.value for m in self._metrics] if with_metrics else values
+        measured = [loss, *self._metrics] if with_metrics else [loss]
+        if self.learn.strategy.processes > 1:
+            for metric in measured:
+                metric.sync()
+        return [metric.value for metric in measured]
 
     def after_epoch(self) -> None:
         """Pass the row on; columns of what was left out are empty."""
         row = self._row + [None] * (len(self._columns) - len(self._row))
         self.values.append(row)
         self.iters.append(self.learn.train_iter)
+        for column, value in zip(self._columns, row, strict=True):
+            if value is not None:
+                self.learn.log(column, value, "train" if column.startswith("train_") else "valid")
         duration = [format_time(time.perf_counter() - self._start)] if self.add_time else []
         self.learn.logger([self.learn.epoch, *row, *duration])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The whole record, and what the averages have seen."""
+        self.settle_losses()
+        if self.learn.strategy.processes > 1:
+            self.smooth_loss.sync()
+        return {
+            **{name: getattr(self, name) for name in _RECORD},
+            "final_record": list(self.final_record),
+            "losses": self._losses,
+            "smooth_loss": self.smooth_loss.state_dict(),
+            "seconds": time.perf_counter() - self._start if self.learn.training else 0.0,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the record up again, as if nothing had been in between."""
+        for name in _RECORD:
+            setattr(self, name, state[name])
+        self.final_record, self._losses = L(state["final_record"]), list(state["losses"])
+        self.smooth_loss.load_state_dict(state["smooth_loss"])
+        self._start = time.perf_counter() - state["seconds"]
 
     def plot_loss(
         self,

@@ -128,6 +128,7 @@ class Transform(metaclass=TransformMeta):
         split_idx: int | None = None,
         order: float | None = None,
     ) -> None:
+        self._enc, self._dec = enc, dec
         self._functions: dict[str, Dispatch] = {}
         for part, function in (("encodes", enc), ("decodes", dec)):
             if function is not None:

@@ -127,7 +127,7 @@ class _BoxTransform(RandTransform):
 
     def __init__(self, size: int | Sequence[int], resamples: Sequence[int]) -> None:
         super().__init__(p=1.0)
-        self.size = _target(size)
+        self.size, self._wh = size, _target(size)
         self.resamples = tuple(resamples)
 
     def _set(self, original: Size, box: Box) -> None:
@@ -135,7 +135,7 @@ class _BoxTransform(RandTransform):
 
     def _cut(self, x: PILBase) -> PILBase:
         box = _scaled(self._box, self._drawn_for, x.size)
-        return x.resized_crop(box, self.size, _filter_for(x, self.resamples))
+        return x.resized_crop(box, self._wh, _filter_for(x, self.resamples))
 
 
 class RandomCrop(_BoxTransform):
@@ -162,12 +162,12 @@ class RandomCrop(_BoxTransform):
     def before_call(self, b: Any, split_idx: int | None) -> None:
         """Draw the corner."""
         self._drawn_for = _size_of(b)
-        sizes = self._drawn_for, self.size
+        sizes = self._drawn_for, self._wh
         self._corner = _middle(*sizes) if split_idx else _place(*sizes, _draws(2))
 
     def encodes(self, x: PILBase) -> PILBase:
         """The crop."""
-        return x.crop_pad(self.size, self._corner)
+        return x.crop_pad(self._wh, self._corner)
 
 
 class CropPad(RandTransform):
@@ -184,11 +184,11 @@ class CropPad(RandTransform):
     @names_nearest
     def __init__(self, size: int | Sequence[int], pad_mode: str = PadMode.Zeros) -> None:
         super().__init__(p=1.0)
-        self.size, self.pad_mode = _target(size), pad_mode
+        self.size, self._wh, self.pad_mode = size, _target(size), pad_mode
 
     def encodes(self, x: PILBase) -> PILBase:
         """The middle, padded where it leaves the picture."""
-        return x.crop_pad(self.size, pad_mode=self.pad_mode)
+        return x.crop_pad(self._wh, pad_mode=self.pad_mode)
 
 
 def _draws(count: int) -> list[float]:
@@ -256,9 +256,9 @@ class Resize(_BoxTransform):
         if self.method == ResizeMethod.Squish:
             self._set(original, (0, 0, width, height))
             return
-        ratios = width / self.size[0], height / self.size[1]
+        ratios = width / self._wh[0], height / self._wh[1]
         ratio = max(ratios) if self.method == ResizeMethod.Pad else min(ratios)
-        crop = max(1, round(self.size[0] * ratio)), max(1, round(self.size[1] * ratio))
+        crop = max(1, round(self._wh[0] * ratio)), max(1, round(self._wh[1] * ratio))
         left, upper = _middle(original, crop) if split_idx else _place(original, crop, _draws(2))
         self._set(original, (left, upper, left + crop[0], upper + crop[1]))
 
@@ -272,7 +272,7 @@ class Resize(_BoxTransform):
             (left, upper),
             pad_mode=self.pad_mode,
             resize_mode=_filter_for(x, self.resamples),
-            resize_to=self.size,
+            resize_to=self._wh,
         )
 
 
@@ -320,12 +320,12 @@ class RandomResizedCrop(_BoxTransform):
         self._set(original, self._without_margin(original) if split_idx else self._part(original))
 
     def _without_margin(self, original: Size) -> Box:
-        extra = math.ceil(max(self.size) * self.val_xtra / 8) * 8
+        extra = math.ceil(max(self._wh) * self.val_xtra / 8) * 8
         width, height = original
         # Whole pixels, so that the fast path of `resize_region` is open.
         across, down = (
             min(round(side * extra / (target + extra) / 2), (side - 1) // 2)
-            for side, target in zip(original, self.size, strict=True)
+            for side, target in zip(original, self._wh, strict=True)
         )
         return across, down, width - across, height - down
 

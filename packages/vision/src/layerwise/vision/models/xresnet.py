@@ -14,6 +14,7 @@ from layerwise.core.nn.norm import NormType
 from layerwise.core.nn.plumbing import Flatten
 from layerwise.core.nn.pool import AdaptiveAvgPool, MaxPool
 from layerwise.core.nn.residual import ResBlock
+from layerwise.core.settings import RemembersCall, built
 
 __all__ = [
     "XResNet",
@@ -59,7 +60,7 @@ def init_cnn(m: nn.Module) -> None:
                     layer.bias.zero_()
 
 
-class XResNet(nn.Sequential):
+class XResNet(RemembersCall, nn.Sequential):
     """(B, c_in, *) to (B, n_out): stem, groups of residual blocks, pooling, a linear layer.
 
     Args:
@@ -171,6 +172,7 @@ def _xresnet(expansion: int, layers: Sequence[int], n_out: int, options: Any) ->
     return XResNet(ResBlock, expansion, layers, n_out=n_out, **options)
 
 
+@built
 def xresnet18(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
     """An `XResNet` of 18 layers; `kwargs` are its settings (`act_cls`, `sa`, `ndim`, ...).
 
@@ -181,21 +183,25 @@ def xresnet18(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
     return _xresnet(1, [2, 2, 2, 2], n_out, kwargs)
 
 
+@built
 def xresnet34(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
     """An `XResNet` of 34 layers; `kwargs` are its settings."""
     return _xresnet(1, [3, 4, 6, 3], n_out, kwargs)
 
 
+@built
 def xresnet50(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
     """An `XResNet` of 50 layers, with bottlenecks; `kwargs` are its settings."""
     return _xresnet(4, [3, 4, 6, 3], n_out, kwargs)
 
 
+@built
 def xresnet101(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
     """An `XResNet` of 101 layers, with bottlenecks; `kwargs` are its settings."""
     return _xresnet(4, [3, 4, 23, 3], n_out, kwargs)
 
 
+@built
 def xresnet152(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
     """An `XResNet` of 152 layers, with bottlenecks; `kwargs` are its settings."""
     return _xresnet(4, [3, 8, 36, 3], n_out, kwargs)

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.core.errors import MissingDependencyError, nearest
+from layerwise.core.settings import record_built
+from layerwise.core.train.checkpoint import load_weights
 
 __all__ = [
     "Weights",
@@ -137,6 +139,8 @@ def torchvision_model(
     # torchvision would draw starting values by scipy, slowly, only for weights to replace them.
     options = {"init_weights": False} if name == "googlenet" or name.startswith("inception") else {}
     model: nn.Module = getattr(models, name)(num_classes=n_out, **options)
+    given = {"name": name, "weights": weights, "n_out": n_out}
+    record_built(model, torchvision_model, given, {"weights": None})
     if weights is not None:
         load_pretrained(model, weights, name=name, progress=progress)
     return model
@@ -198,12 +202,7 @@ def _state(weights: Any, name: str, progress: bool) -> Mapping[str, Tensor]:
 def _from_file(path: Path) -> Mapping[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file of weights {path}")
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        return load_file(path)
-    state: Mapping[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    return state
+    return load_weights(path)
 
 
 def _member(weights: Any, name: str) -> Any:

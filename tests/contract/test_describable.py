@@ -1,0 +1,109 @@
+"""Whatever has a name can be described by names and settings, and is made again from them.
+
+A class joins by its registration. One whose constructor has to be given something needs a line in
+`MADE` below.
+"""
+
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+from layerwise.core.data.readers import parent_label
+from layerwise.core.described import to_description
+from layerwise.core.named import object_of, reference_to
+from layerwise.core.optim.schedules import SchedLin
+from layerwise.core.rebuilt import from_description
+from layerwise.core.registry import KINDS, find, names
+
+EVERYTHING = KINDS | {"torch"}
+DESCRIBED = ("callback", "layer", "loss", "metric", "reader", "splitter", "transform")
+
+# How to make what is not made without arguments.
+MADE = {
+    "core/AccumMetric": (nn.functional.mse_loss,),
+    "core/AttrGetter": ("stem",),
+    "core/AvgMetric": (nn.functional.mse_loss,),
+    "core/BaseLoss": (nn.SmoothL1Loss,),
+    "core/BatchNorm1dFlat": (3,),
+    "core/Chained": (parent_label, parent_label),
+    "core/ClassLoss": (nn.NLLLoss,),
+    "core/ColReader": ("name",),
+    "core/ConvLayer": (3, 4),
+    "core/LinBnDrop": (3, 4),
+    "core/PixelShuffle_ICNR": (4,),
+    "core/SimpleCNN": ([3, 4, 2],),
+    "core/SizedCNN": (3, 2, (8, 8)),
+    "core/CometCallback": ("digits",),
+    "core/Embedding": (3, 2),
+    "core/EncodedMultiCategorize": (["a", "b"],),
+    "core/FBeta": (0.5,),
+    "core/FBetaMulti": (0.5,),
+    "core/FuncSplitter": (parent_label,),
+    "core/IndexSplitter": ([1, 2],),
+    "core/ItemGetter": (1,),
+    "core/Lambda": (torch.relu,),
+    "core/LossMetric": ("fit",),
+    "core/MaskSplitter": ([True, False],),
+    "core/ParamScheduler": ({"lr": SchedLin(1.0, 0.5)},),
+    "core/PartialLambda": (nn.functional.relu,),
+    "core/PooledSelfAttention2d": (4,),
+    "core/RandomSubsetSplitter": (0.5, 0.2),
+    "core/RegexLabeller": ("(a)",),
+    "core/ResBlock": (1, 2, 2),
+    "core/RunningBatchNorm": (3,),
+    "core/SEModule": (4, 2),
+    "core/SelfAttention": (4,),
+    "core/SigmoidRange": (0.0, 2.0),
+    "core/SimpleSelfAttention": (4,),
+    "core/SkipToEpoch": (2,),
+    "core/TimeDistributed": (nn.Linear(2, 2),),
+    "core/ValueMetric": (parent_label,),
+    "core/View": (2, 3),
+    "vision/CropPad": (8,),
+    "vision/OfName": (parent_label,),
+    "vision/RandomCrop": ((8, 9),),
+    "vision/RandomResizedCrop": (8,),
+    "vision/Resize": ((8, 9),),
+}  # fmt: skip
+
+
+# What is never written: it belongs to one run or reads a file of one computer, or others make it.
+LEFT_OUT = {
+    "core/FileSplitter", "core/MixHandler", "core/OptunaPruningCallback", "core/PooledMetric",
+}  # fmt: skip
+
+
+def registered(*kinds):
+    return [
+        (kind, name) for kind in kinds for name in names(kind) if not name.startswith("example")
+    ]
+
+
+def make(kind, name):
+    return find(kind, name)(*MADE.get(name, ()))
+
+
+@pytest.mark.parametrize(("kind", "name"), registered(*sorted(KINDS)), ids=str)
+def test_every_registered_object_is_known_by_its_name(kind, name):
+    value = find(kind, name)
+    if isinstance(value, type) or inspect.isroutine(value):
+        reference = reference_to(value)
+        assert reference is not None
+        assert object_of(reference, EVERYTHING) == value
+
+
+@pytest.mark.parametrize(("kind", "name"), registered(*DESCRIBED), ids=str)
+def test_every_registered_class_is_made_again_from_its_settings(kind, name):
+    if name in LEFT_OUT or not isinstance(find(kind, name), type):
+        pytest.skip("a function has a name and no settings")
+    value = make(kind, name)
+    arrays: dict[str, torch.Tensor] = {}
+    again: dict[str, torch.Tensor] = {}
+    plain = to_description(value, arrays, name)
+    made = from_description(plain, arrays, EVERYTHING)
+    assert type(made) is type(value)
+    assert to_description(made, again, name) == plain
+    assert arrays.keys() == again.keys()
+    assert all(torch.equal(arrays[k], again[k]) for k in arrays)

@@ -1,0 +1,285 @@
+# ruff: noqa: F403, F405 - a job is written as users write their scripts
+"""What a process of a job does; run by the launcher, with a folder and the names of functions.
+
+Each function trains something and returns what the tests compare; it goes to `<name>.<rank>.pt`.
+"""
+
+import contextlib
+import io
+import sys
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.utils.data as torch_data
+from torch import nn
+
+from layerwise.core.all import *
+from layerwise.core.distributed.group import joined
+
+EPOCHS = {1: 50, 7: 50, 63: 13, 200: 4}
+
+
+class Net(nn.Module):
+    """A small classifier; the second input, the number of the sample, it only looks at."""
+
+    def __init__(self, drop=0.0, norm=False):
+        super().__init__()
+        middle = nn.BatchNorm1d(16) if norm else nn.Identity()
+        self.body = nn.Sequential(nn.Linear(6, 16), middle, nn.ReLU(), nn.Dropout(drop))
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, x, number):
+        return self.head(self.body(x))
+
+
+class Ids(Callback):
+    """The numbers of the samples of each training step that count for this process."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def after_batch(self):
+        if self.learn.training:
+            dealt = self.learn.strategy.processes > 1
+            filler = dealt and self.learn.dl.is_filler
+            self.steps.append([] if filler else self.learn.xb[1].tolist())
+
+
+def samples(count, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, 6, generator=generator)
+    return [(x[i], torch.tensor(float(i)), x[i, :3].argmax()) for i in range(count)]
+
+
+def learner(n=63, bs=16, n_valid=11, out=None, model=None, **settings):
+    torch.manual_seed(0)
+    train = DataLoader(samples(n), bs, shuffle=True)
+    dls = DataLoaders(train, DataLoader(samples(n_valid, 1), 4), n_inp=2)
+    options = {
+        "loss_func": CrossEntropyLossFlat(),
+        "metrics": [accuracy, F1Score(average="macro"), error_rate],
+        "lr": 1e-2,
+        **settings,
+    }
+    return Learner(dls, Net() if model is None else model, path=out, **options)
+
+
+def state_of(learn):
+    return {k: v.clone() for k, v in learn.strategy.full_model_state(learn).items()}
+
+
+def trained(learn, epochs, strategy="ddp", cbs=()):
+    """What the tests compare of a training."""
+    ids = Ids()
+    with learn.no_logging(), learn.distrib_ctx(strategy=strategy):
+        learn.fit(epochs, cbs=[ids, *cbs])
+        opt = learn.strategy.full_opt_state(learn)
+        preds, targs, losses = learn.get_preds(with_loss=True)
+        weights = state_of(learn)
+    return {
+        "weights": weights,
+        "after": {k: v.clone() for k, v in learn.model.state_dict().items()},
+        "opt": opt,
+        "ids": ids.steps,
+        "losses": learn.recorder.losses,
+        "values": [list(row) for row in learn.recorder.values],
+        "preds": preds,
+        "targs": targs,
+        "item_losses": losses,
+    }
+
+
+def sizes(out):
+    """D1: training sets and validation sets of uneven sizes."""
+    return {n: trained(learner(n, n_valid=n, out=out), epochs) for n, epochs in EPOCHS.items()}
+
+
+def stock(out):
+    """Torch's own loader and optimizer, unchanged."""
+    torch.manual_seed(0)
+    train = torch_data.DataLoader(samples(30), 8, shuffle=True)
+    valid = torch_data.DataLoader(samples(11, 1), 4)
+    learn = learner(out=out, opt_func=partial(torch.optim.AdamW, weight_decay=0.1))
+    learn.dls = DataLoaders(train, valid, n_inp=2)
+    return trained(learn, 3)
+
+
+def masked(out):
+    """Targets that are left out, so that the parts of a batch weigh unequally."""
+    learn = learner(30, 8, out=out)
+    learn.loss_func = nn.CrossEntropyLoss(ignore_index=2)
+    learn.metrics = []
+    return trained(learn, 3)
+
+
+def accumulated(out):
+    """Gradients of several batches before a step."""
+    return trained(learner(44, 8, out=out), 3, cbs=[GradientAccumulation(20)])
+
+
+def thawed(out):
+    """A head that is trained first, then all of the model."""
+    splitter = lambda model: [list(model.body.parameters()), list(model.head.parameters())]
+    learn = learner(out=out, splitter=splitter)
+    with learn.no_logging(), learn.distrib_ctx():
+        learn.freeze()
+        learn.fit(1)
+        frozen = state_of(learn)
+        learn.unfreeze()
+        learn.fit(1)
+    return {"frozen": frozen, "weights": state_of(learn)}
+
+
+def norms(out):
+    """Batch norm: running statistics are those of process 0, dropout is each one's own."""
+    learn = learner(model=Net(0.5, norm=True), out=out)
+    masks = []
+    hook = learn.model.body[3].register_forward_hook(lambda m, i, o: masks.append(o == 0))
+    with learn.no_logging(), learn.distrib_ctx(sync_bn=False):
+        learn.fit(1)
+    hook.remove()
+    return {"weights": state_of(learn), "mask": masks[0]}
+
+
+def sharded(out):
+    """D2: FSDP2, saved in the middle, against the same without interruption."""
+    whole = trained(learner(out=out), 2, "fsdp2")
+    learn = learner(out=out)
+    with learn.no_logging(), learn.distrib_ctx(strategy="fsdp2"):
+        learn.fit(1)
+        path = learn.save("half")
+        half, opt = state_of(learn), learn.strategy.full_opt_state(learn)
+        local = sum(p.to_local().numel() for p in learn.model.parameters())
+    return {"whole": whole, "half": half, "opt": opt, "path": str(path), "local": local}
+
+
+def loaded(out):
+    """D2: what two processes saved, in as many as there are now."""
+    learn = learner(out=out)
+    with learn.no_logging(), learn.distrib_ctx(strategy="fsdp2"):
+        learn.load("half")
+        weights, opt = state_of(learn), learn.strategy.full_opt_state(learn)
+    return {"half": weights, "opt": opt}
+
+
+def sharded_by_torch(out):
+    """FSDP2 with an optimizer of torch, clipping and accumulation."""
+    results = {}
+    for strategy in ("ddp", "fsdp2"):
+        learn = learner(44, 8, out=out, opt_func=torch.optim.AdamW)
+        cbs = [GradientClip(0.05), GradientAccumulation(16)]
+        results[strategy] = trained(learn, 2, strategy, cbs=cbs)
+    return results
+
+
+def once(out):
+    """D7: a short job under each strategy."""
+    for strategy in ("ddp", "fsdp2"):
+        learn = learner(20, 8, out=out)
+        with learn.no_logging(), learn.distrib_ctx(strategy=strategy):
+            learn.fit(1, cbs=GradientClip(1.0))
+            learn.save(f"once_{strategy}")
+            learn.get_preds()
+    return {}
+
+
+def found_rate(out):
+    """lr_find under several processes."""
+    learn = learner(200, out=out)
+    before = state_of(learn)
+    with learn.distrib_ctx():
+        rate = learn.lr_find(num_it=40, show_plot=False, stop_div=True)
+        after = state_of(learn)
+    return {"rate": list(rate), "before": before, "after": after}
+
+
+def unused(out):
+    """A parameter without a part in the loss is named."""
+    model = Net()
+    model.spare = nn.Linear(2, 2)
+    learn = learner(model=model, out=out)
+    said = ""
+    with learn.no_logging():
+        learn.to_distributed()
+        try:
+            learn.fit(1)
+        except ValueError as error:
+            said = str(error)
+        learn.detach_distributed()
+        with learn.distrib_ctx(strategy=DDP(find_unused_parameters=True)):
+            learn.fit(1)
+    return {"said": said}
+
+
+def first(out):
+    """rank0_first, and several groups one after another."""
+    mark = out / "downloaded"
+
+    def download():
+        there = mark.exists()
+        mark.touch()
+        return there
+
+    return {"there": rank0_first(download), "again": rank0_first(lambda: 3)}
+
+
+def written(out):
+    """D6: what is printed, and what is written, with callbacks that do either."""
+    opened = []
+    sys.addaudithook(lambda event, args: opened.append(args) if event == "open" else None)
+    learn = learner(30, 8, out=out / "written", model=Net(norm=True), metrics=accuracy)
+    learn.recorder.train_metrics = True
+    said = io.StringIO()
+    cbs = [
+        CSVLogger(), JSONLogger(), MixUp(), GradientClip(1.0), EMA(), NaNGuard("skip"),
+        SaveModelCallback(), EarlyStoppingCallback(patience=9), ReduceLROnPlateau(patience=9),
+        Checkpoint("1ep"), ShortEpochCallback(0.9, short_valid=False),
+    ]  # fmt: skip
+    with contextlib.redirect_stdout(said), learn.distrib_ctx(sync_bn=False):
+        learn.fit(2, cbs=cbs)
+        learn.save("end")
+        learn.get_preds(save_preds=out / "written" / "preds")
+        if num_distrib() > 1:
+            dist.barrier()
+    files = sorted(p.relative_to(out).as_posix() for p in (out / "written").rglob("*"))
+    writing = [
+        path for path, mode, _ in opened if isinstance(mode, str) and set(mode) & set("wax+")
+    ]
+    own = [path for path in map(str, writing) if str(out) in path]
+    return {"said": said.getvalue(), "files": files, "opened": own}
+
+
+def refusals(out):
+    """Wrong calls, answered before anything hangs."""
+    said = {}
+    learn = learner(out=out, opt_func=Lamb)
+    for name, call in {
+        "strategy": lambda: learn.to_distributed(strategy="fsdp"),
+        "norms": lambda: learn.to_distributed(strategy="fsdp2") and learn.opt,
+        "twice": lambda: learn.to_distributed() and learn.to_distributed(),
+    }.items():
+        try:
+            call()
+        except ValueError as error:
+            said[name] = str(error)
+        learn.detach_distributed()
+    return said
+
+
+def main():
+    out, names = Path(sys.argv[1]), sys.argv[2:]
+    out.mkdir(exist_ok=True)
+    torch.set_num_threads(1)
+    with joined(timeout=120):
+        for name in names:
+            result = globals()[name](out)
+            torch.save(result, out / f"{name}.{rank_distrib()}.pt")
+            if dist.is_initialized():
+                dist.barrier()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""The models of this package are one graph for `torch.compile`: nothing in them breaks it."""
+
+import pytest
+import torch
+from torch._dynamo import explain
+
+from layerwise.core.registry import find
+from layerwise.vision.learner import create_vision_model
+from layerwise.vision.models.xresnet import xresnet18
+
+OWN = ["vision/xresnet18", "vision/xresnet50"]
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("training", [True, False])
+def test_no_graph_breaks(name, training):
+    model = find("model", name)(n_out=3).train(training)
+    report = explain(model)(torch.rand(2, 3, 64, 64))
+    assert report.graph_break_count == 0, report.break_reasons
+
+
+def test_no_graph_breaks_with_the_head_of_a_learner():
+    model = create_vision_model(xresnet18, 3, pretrained=False)
+    report = explain(model)(torch.rand(2, 3, 64, 64))
+    assert report.graph_break_count == 0, report.break_reasons
