@@ -5,7 +5,7 @@ of the recipe's prototype: mixup, one cycle, gradient scaler, average of weights
 each epoch, on one thread. Sides alternate; printed is the median over the rounds of the ratio to
 the side without, of elapsed time and of the processor time of the thread that trains: on a machine
 where all cores are taken, the first has in it what writing takes from others, the second only what
-training has to do for it.
+training has to do for it; the ratio of the least times is what is left where others interfere.
 
     python benchmarks/checkpoint_cost.py [--rounds 9] [--every 3ba]
 """
@@ -87,7 +87,8 @@ def main() -> None:
                 statistics.median(t[i] / b[i] for t, b in zip(times[name], base, strict=True))
                 for i in (0, 1)
             )
-            told = f"{name:<22} elapsed {elapsed:.3f}   own thread {own:.3f}"
+            least = min(t[0] for t in times[name]) / min(b[0] for b in base)
+            told = f"{name:<22} elapsed {elapsed:.3f} (least {least:.3f})   own thread {own:.3f}"
             if name != "without":
                 newest = learn.checkpoint.paths[-1]
                 written = int(newest.name.split("-")[0]) / (options.rounds + 1)

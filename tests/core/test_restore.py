@@ -252,7 +252,8 @@ def test_a_missing_package_is_named_by_its_distribution(exported, tmp_path):
         ("pipeline.json", lambda pipe: pipe["loader"].update(hooks={"create_item": 3, "exec": 4})),
         ("pipeline.json", lambda pipe: pipe.update(batch=7)),
     ],
-    ids=str,
+    # Not of the functions, which every process that runs tests would name otherwise.
+    ids=[f"case {i}" for i in range(13)],
 )  # fmt: skip
 def test_a_damaged_description_is_one_kind_of_error(exported, tmp_path, member, change):
     file = changed(exported, tmp_path / "a.lw", member, change)

@@ -108,7 +108,8 @@ class Looks(Callback):
 
     def after_pred(self):
         seen = self.train if self.learn.training else self.valid
-        seen.append(self.learn.model.weight.detach().clone())
+        weight = self.learn.model.get_parameter("weight")
+        seen.append(weight.detach().clone())
 
 
 def test_validation_sees_the_average_and_training_does_not(make_learner):
@@ -221,12 +222,14 @@ def test_half_precision_is_averaged_in_float32():
     learn_like.before_fit()
     with torch.no_grad():
         model.weight.fill_(1.0)
-        learn_like.model.weight.fill_(0.0)
+        learn_like.model.get_parameter("weight").fill_(0.0)
     for _ in range(1000):
         learn_like.after_step()
     expected = 1 - 0.999**1000
     assert learn_like.model.weight.dtype == torch.float32
-    assert learn_like.model.weight.mean().item() == pytest.approx(expected, rel=1e-3)
+    assert learn_like.model.get_parameter("weight").mean().item() == pytest.approx(
+        expected, rel=1e-3
+    )
     learn_like.copy_to_model()
     assert model.weight.dtype == torch.bfloat16
 

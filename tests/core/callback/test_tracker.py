@@ -190,7 +190,7 @@ class Snapshots(Callback):
         self.weights = []
 
     def after_epoch(self):
-        self.weights.append(self.learn.model.weight.detach().clone())
+        self.weights.append(self.learn.model.get_parameter("weight").detach().clone())
 
 
 def test_the_best_model_is_saved_and_loaded_at_the_end(make_learner, capsys):
@@ -288,7 +288,7 @@ def test_terminate_on_nan_ends_the_fit_before_the_step(make_learner):
     class Breaks(Callback):
         def after_loss(self):
             if self.learn.train_iter == 5 and self.learn.training:
-                self.seen = self.learn.model.weight.detach().clone()
+                self.seen = self.learn.model.get_parameter("weight").detach().clone()
                 self.learn.loss_grad = self.learn.loss_grad * NAN
 
     breaks = Breaks()

@@ -60,8 +60,8 @@ def start_job():
     yield start
     for process in started:
         if process.poll() is None:
-            process.kill()
-            process.wait()
+            os.killpg(process.pid, 9)
+        process.communicate()
 
 
 class TwoHosts:
@@ -87,6 +87,7 @@ class TwoHosts:
         for agent in self.agents:
             if agent.poll() is None:
                 os.killpg(agent.pid, 9)
+            agent.communicate()
         for number in (0, 1):
             subprocess.run(["ip", "netns", "del", f"lw{number}"], check=False)
 
@@ -98,6 +99,7 @@ class TwoHosts:
         for number in (0, 1):
             words = [sys.executable, "-m", "layerwise.core.cli", "launch", "--nproc", "1"]
             words += ["--nnodes", "2", "--rdzv", "10.213.7.1:29511"]
+            words += ["--addr", f"10.213.7.{number + 1}"]
             words += ["--no-host" if number else "--host", str(JOBS / script), *map(str, args)]
             self.agents.append(
                 subprocess.Popen(

@@ -17,16 +17,16 @@ def free_port():
 
 def last_steps(folder):
     """The samples of each step as it was done last, by all processes of that time together."""
-    found: dict[int, dict[int, tuple[int, list[int]]]] = {}
+    found: dict[int, dict[tuple[int, int], list[int]]] = {}
     for file in folder.glob("ids.*"):
         _, rank, start, _ = file.name.split(".")
         for line in file.read_text().splitlines():
             step, ids = json.loads(line)
             begun = int(start) // 2_000_000_000  # processes of one time start within a second
-            found.setdefault(step, {})[int(rank), begun] = ids  # type: ignore[index]
+            found.setdefault(step, {})[int(rank), begun] = ids
     steps = {}
     for step, parts in found.items():
-        last = max(begun for _, begun in parts)  # type: ignore[misc]
+        last = max(begun for _, begun in parts)
         steps[step] = [i for (_, begun), ids in parts.items() if last - begun <= 1 for i in ids]
     return steps
 

@@ -247,8 +247,13 @@ def test_predictions_are_fetched_after_each_epoch_without_a_trace(make_learner):
     assert learn.recorder.losses == plain.recorder.losses
     assert learn.recorder.hps == plain.recorder.hps
     assert [type(cb).__name__ for cb in learn.cbs] == [
-        "TrainEvalCallback", "NaNGuard", "Recorder", "ProgressCallback", "FetchPredsCallback", "Look",
-    ]  # fmt: skip
+        "TrainEvalCallback",
+        "NaNGuard",
+        "Recorder",
+        "ProgressCallback",
+        "FetchPredsCallback",
+        "Look",
+    ]
     torch.testing.assert_close(seen[1][0], learn.get_preds()[0])
 
 

@@ -22,6 +22,7 @@ def launch(
     nnodes: str = "1",
     rdzv: str | None = None,
     host: bool | None = None,
+    addr: str | None = None,
     max_restarts: int = 0,
     module: bool = False,
 ) -> None:
@@ -35,6 +36,7 @@ def launch(
             are there.
         rdzv: "host:port" where the machines meet, the same on all of them.
         host: whether this machine is the one of `rdzv`; found out from its name when None.
+        addr: the address of this machine for the others; found out from its name when None.
         max_restarts: how many times all processes are started again after one has died; a script
             that fits with `resume=True` goes on where it was.
         module: whether `script` is a module.
@@ -59,6 +61,8 @@ def launch(
         options += ["--nnodes", nnodes, "--rdzv-backend", "c10d", "--rdzv-endpoint", rdzv]
         if host is not None:
             options += ["--rdzv-conf", f"is_host={int(host)}"]
+        if addr is not None:
+            options += ["--local-addr", addr]
     if module:
         options.append("-m")
     # Torch sets one thread a process, with a warning, where nothing is said.
@@ -86,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="this machine is HOST (found out from its name)",
     )
+    parser.add_argument("--addr", help="address of this machine (found out from its name)")
     parser.add_argument("--max-restarts", type=int, default=0, help="starts after a process died")
     parser.add_argument("-m", "--module", action="store_true", help="the script is a module")
 
@@ -102,6 +107,7 @@ def run_arguments(found: argparse.Namespace) -> None:
             nnodes=found.nnodes,
             rdzv=found.rdzv,
             host=found.host,
+            addr=found.addr,
             max_restarts=found.max_restarts,
             module=found.module,
         )

@@ -14,7 +14,7 @@ from layerwise.core.train.predictor import *
 from layerwise.core.train.progress import *
 from layerwise.core.train.recorder import *
 from layerwise.core.train.run_config import *
-from layerwise.core.train.strategy import *
 from layerwise.core.train.snapshot import *
 from layerwise.core.train.state import *
+from layerwise.core.train.strategy import *
 from layerwise.core.train.timer import *

@@ -20,6 +20,7 @@ from layerwise.core.nested import to_cpu
 from layerwise.core.random import isolated
 from layerwise.core.rebuilt import from_description
 from layerwise.core.registry import KINDS, find, plugins
+from layerwise.core.train.bounded import Bounded
 from layerwise.core.train.bundle import read_bundle, write_bundle
 from layerwise.core.train.data_config import data_from_plain, data_to_plain, inference_loader
 from layerwise.core.train.engine import split_batch
@@ -322,7 +323,7 @@ def _model(
     described: Any, arrays: Mapping[str, Tensor], weights: Mapping[str, Tensor]
 ) -> nn.Module:
     """The model that is described, with these weights."""
-    with isolated(0):
+    with isolated(0), Bounded(weights):
         model = from_description(described, arrays, _MODEL_KINDS)
     if not isinstance(model, nn.Module):
         raise ConfigError(f"what it describes as its model is a {type(model).__name__}")
