@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from layerwise.core.train.bundle import read_bundle, write_bundle
+from layerwise.core.files.bundle import read_bundle, write_bundle
+from layerwise.core.files.tensor_file import tensors_from_bytes, tensors_to_parts
 from layerwise.core.train.checkpoint import load_weights
-from layerwise.core.train.tensor_file import tensors_from_bytes, tensors_to_parts
 
 
 def milliseconds(function: Callable[[], object], runs: int) -> float:

@@ -16,12 +16,12 @@ from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.data.readers import ItemGetter
 from layerwise.core.data.split import IndexSplitter
 from layerwise.core.errors import BundleError, ConfigError
+from layerwise.core.files.bundle import read_bundle, write_bundle
+from layerwise.core.files.plain import from_json, to_json
 from layerwise.core.learner import Learner
 from layerwise.core.nn.linear import LinBnDrop
 from layerwise.core.registry import register
 from layerwise.core.restore import load_learner
-from layerwise.core.train.bundle import read_bundle, write_bundle
-from layerwise.core.train.plain import from_json, to_json
 from layerwise.core.train.strategy import Strategy
 from layerwise.core.transforms.numeric import RegressionSetup
 from layerwise.core.transforms.transform import Transform

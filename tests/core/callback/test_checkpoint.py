@@ -19,7 +19,7 @@ from layerwise.core.callback.tracker import EarlyStoppingCallback
 from layerwise.core.data.loader import DataLoader
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.errors import BundleError
-from layerwise.core.train import atomic
+from layerwise.core.files import atomic
 from layerwise.core.train.callback import Callback
 from layerwise.core.train.checkpoint_folder import CheckpointFolder, read_checkpoint
 from layerwise.core.train.recorder import Recorder
@@ -106,7 +106,7 @@ def test_a_slow_disk_makes_checkpoints_rarer_not_training_slower(make_learner, f
             free.wait(20)
         real(path, parts)
 
-    monkeypatch.setattr("layerwise.core.train.bundle.write_whole", slow)
+    monkeypatch.setattr("layerwise.core.files.bundle.write_whole", slow)
 
     class Free(Callback):
         order = 2000

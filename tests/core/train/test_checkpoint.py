@@ -12,11 +12,16 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 from torch import nn
 
+from layerwise.core.files.plain import from_json, join, split, to_json
+from layerwise.core.files.tensor_file import tensors_from_bytes, tensors_to_parts
 from layerwise.core.optim.algorithms import SGD, Adam, RAdam
 from layerwise.core.optim.wrap import OptimWrapper
 from layerwise.core.train.checkpoint import ModelFileError, load_model, load_weights, save_model
-from layerwise.core.train.plain import from_json, join, split, to_json
-from layerwise.core.train.tensor_file import tensors_from_bytes, tensors_to_bytes
+
+
+def tensors_to_bytes(tensors):
+    return b"".join(tensors_to_parts(tensors))
+
 
 OPTIMIZERS: dict[str, Any] = {
     "SGD": partial(SGD, mom=0.9),

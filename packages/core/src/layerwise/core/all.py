@@ -90,7 +90,7 @@ from layerwise.core.optim.several import *
 from layerwise.core.optim.stats import *
 from layerwise.core.optim.steppers import *
 from layerwise.core.optim.wrap import *
-from layerwise.core.train.bundle import *
+from layerwise.core.files.bundle import *
 from layerwise.core.train.callback import *
 from layerwise.core.train.checkpoint import *
 from layerwise.core.train.deploy import *

@@ -6,9 +6,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from layerwise.core.distributed import launcher
+from layerwise.core.distributed.launcher import add_arguments, run_arguments
 
-__all__: list[str] = []
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,8 +20,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="layerwise", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="command")
     starter = commands.add_parser("launch", help="start a script as several processes")
-    launcher.add_arguments(starter)
-    starter.set_defaults(run=launcher.run_arguments)
+    add_arguments(starter)
+    starter.set_defaults(run=run_arguments)
     found = parser.parse_args(argv)
     try:
         found.run(found)

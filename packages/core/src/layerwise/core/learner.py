@@ -61,6 +61,7 @@ from layerwise.core.train.progress import (
 )
 from layerwise.core.train.recorder import Recorder
 from layerwise.core.train.run_config import (
+    NotedCalls,
     noted,
     repeat_calls,
     run_to_config,
@@ -147,8 +148,7 @@ class Learner(TrainState):
         self.metrics = [mk_metric(m) for m in listify(metrics)]
         self.logger, self.log_bus = EpochTable(), LogBus()
         self.epoch, self.n_epoch, self.run_seed = 0, 1, 0
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-        self.noting = False
+        self.calls = NotedCalls()
         self._opt: BaseOptimizer | None = None
         self._frozen_to = 0
         self._table = CallbackTable([])

@@ -17,8 +17,8 @@ from layerwise.core.callback.lr_find import *
 from layerwise.core.callback.lsuv import *
 from layerwise.core.callback.mixup import *
 from layerwise.core.callback.nan_guard import *
-from layerwise.core.callback.optuna import *
 from layerwise.core.callback.oom import *
+from layerwise.core.callback.optuna import *
 from layerwise.core.callback.precision import *
 from layerwise.core.callback.preds import *
 from layerwise.core.callback.profile import *

@@ -24,7 +24,7 @@ _NAME = "checkpoint"  # of the callback, and so of its state
 
 
 @dataclass(frozen=True)
-class Point:
+class _Point:
     """Where a training goes on: what the engine asks of a checkpoint.
 
     Args:
@@ -120,7 +120,7 @@ def fit_or_resume(
         ValueError: if `resume` is True and there is no `Checkpoint`.
         CheckpointError: if the checkpoint cannot be read, or does not fit.
     """
-    point = found_point(learn, resume)
+    point = _found_point(learn, resume)
     if point is None or point.fit_number < learn.fit_count:
         engine.fit(learn, n_epoch, start_epoch)  # from an earlier fit: this one had not begun
         return
@@ -134,7 +134,7 @@ def fit_or_resume(
     engine.fit(learn, n_epoch, start_epoch, point)
 
 
-def found_point(learn: TrainState, resume: Resumes) -> Point | None:
+def _found_point(learn: TrainState, resume: Resumes) -> _Point | None:
     """The checkpoint that `resume` means; None to begin at the beginning."""
     if resume is False:
         return None
@@ -146,17 +146,17 @@ def found_point(learn: TrainState, resume: Resumes) -> Point | None:
                 'writes them, cbs=Checkpoint(every="1ep"), or pass resume="path of a checkpoint"'
             )
         found = writer.folder.newest()
-        return None if found is None else Point(*found)
+        return None if found is None else _Point(*found)
     path = Path(resume)
     if path.is_dir():
         found = CheckpointFolder(path).newest()
         if found is None:
             raise CheckpointError(f"there is no checkpoint in the folder {path}")
-        return Point(*found)
-    return Point(path, read_checkpoint(path))
+        return _Point(*found)
+    return _Point(path, read_checkpoint(path))
 
 
-def _goes_on_here(learn: TrainState, point: Point, n_epoch: int) -> bool:
+def _goes_on_here(learn: TrainState, point: _Point, n_epoch: int) -> bool:
     """Whether a checkpoint of a later fit is meant for this one; False: this one was done before.
 
     A script with several fits runs all of its calls again; a session that was started anew runs
@@ -183,7 +183,7 @@ def _goes_on_here(learn: TrainState, point: Point, n_epoch: int) -> bool:
     )
 
 
-def _check_length(learn: TrainState, point: Point) -> None:
+def _check_length(learn: TrainState, point: _Point) -> None:
     saved = int(point.state["fit"]["epoch_batches"])
     try:
         here = len(learn.dls.train)

@@ -35,7 +35,7 @@ class SeveralProcesses(Strategy):
 
     def place(self, learn: TrainState) -> None:
         """Move model and loaders to the GPU of this process, where they are to be on one."""
-        device = own_device(learn.device)
+        device = _own_device(learn.device)
         if device is None or device == learn.device:
             return
         if hasattr(learn.dls, "to"):
@@ -44,11 +44,11 @@ class SeveralProcesses(Strategy):
             model.to(device)
 
 
-def own_device(device: torch.device | None) -> torch.device | None:
+def _own_device(device: torch.device | None) -> torch.device | None:
     """The device of this process in place of `device`: on a machine with several GPUs, each one's.
 
     Example:
-        >>> own_device(torch.device("cpu"))
+        >>> _own_device(torch.device("cpu"))
         device(type='cpu')
     """
     if device is None or device.type != "cuda":

@@ -34,7 +34,7 @@ class ShardedOptimizer(BaseOptimizer):
                 'under "fsdp2"; use another optimizer, or strategy="ddp"'
             )
         super().__init__(opt.param_lists)
-        self._parts = {p: local_part(p) for group in opt.param_lists for p in group}
+        self._parts = {p: _local_part(p) for group in opt.param_lists for p in group}
         self.inner = opt.with_params([[self._parts[p] for p in g] for g in opt.param_lists])
 
     @property
@@ -77,7 +77,7 @@ class ShardedOptimizer(BaseOptimizer):
             with torch.enable_grad():
                 loss = closure()
         for param, part in self._parts.items():
-            part.grad = None if param.grad is None else local_part(param.grad)
+            part.grad = None if param.grad is None else _local_part(param.grad)
         self.inner.step()
         for part in self._parts.values():
             part.grad = None
@@ -93,14 +93,14 @@ class ShardedOptimizer(BaseOptimizer):
     def load_state_dict(self, state: Mapping[str, Any], *, strict: bool = True) -> list[str]:
         """Go on from the whole state, of which each process takes its part."""
         pairs = zip(self._parts, state.get("state", []), strict=False)
-        own = [{name: part_of(p, value) for name, value in saved.items()} for p, saved in pairs]
+        own = [{name: _part_of(p, value) for name, value in saved.items()} for p, saved in pairs]
         return self.inner.load_state_dict({**state, "state": own}, strict=strict)
 
     def __repr__(self) -> str:
         return f"ShardedOptimizer({self.inner!r})"
 
 
-def local_part(tensor: Tensor) -> Tensor:
+def _local_part(tensor: Tensor) -> Tensor:
     """The part of a sharded tensor that is in this process, sharing its memory."""
     from torch.distributed.tensor import DTensor
 
@@ -129,10 +129,10 @@ def whole_of(param: Tensor, value: Any) -> Any:
     return sharded.full_tensor()
 
 
-def part_of(param: Tensor, value: Any) -> Any:
+def _part_of(param: Tensor, value: Any) -> Any:
     """The part of this process of a state as large as `param`; other values as they are."""
     sharded = sharded_like(param, value)
-    return local_part(sharded) if isinstance(sharded, Tensor) else sharded
+    return _local_part(sharded) if isinstance(sharded, Tensor) else sharded
 
 
 def sharded_like(param: Tensor, value: Any) -> Any:

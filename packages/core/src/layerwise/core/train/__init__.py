@@ -1,6 +1,5 @@
 """Training: events, state, callbacks, the loop, and what it records and predicts."""
 
-from layerwise.core.train.bundle import *
 from layerwise.core.train.callback import *
 from layerwise.core.train.checkpoint import *
 from layerwise.core.train.deploy import *

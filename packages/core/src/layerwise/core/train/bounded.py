@@ -20,7 +20,7 @@ _CALLS_PER_WEIGHT = 100
 _WIDEST = 8  # bytes of a number, at most
 
 
-class Bounded(TorchDispatchMode):
+class Bounded(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within this context, tensors larger than the weights explain are refused.
 
     Counts operations too, for a network of a thousand million tiny layers.
@@ -40,7 +40,7 @@ class Bounded(TorchDispatchMode):
     """
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         held = sum(weight.numel() * weight.element_size() for weight in weights.values())
         self._most = 2 * held + _SPARE_BYTES
         self._calls = _SPARE_CALLS + _CALLS_PER_WEIGHT * len(weights)
@@ -58,7 +58,7 @@ class Bounded(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     def _check(self, count: int, shape: tuple[int, ...]) -> None:
-        if count * _WIDEST > self._most and count * _WIDEST > _SPARE_BYTES:
+        if count * _WIDEST > self._most:
             raise ConfigError(
                 f"the model that it describes asks for a tensor of {' x '.join(map(str, shape))}, "
                 "which its weights do not explain"

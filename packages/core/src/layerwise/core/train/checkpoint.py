@@ -17,13 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.core.errors import BundleError
+from layerwise.core.files.atomic import write_whole
+from layerwise.core.files.plain import from_json, join, split, to_json
+from layerwise.core.files.tensor_file import METADATA, check_header, header_bytes, tensors_to_parts
+from layerwise.core.files.torch_file import read_torch_file
 from layerwise.core.nn.module import get_model
 from layerwise.core.optim.groups import BaseOptimizer
-from layerwise.core.train.atomic import write_whole
 from layerwise.core.train.data_facts import Facts, differences
-from layerwise.core.train.plain import from_json, join, split, to_json
-from layerwise.core.train.tensor_file import METADATA, check_header, header_bytes, tensors_to_parts
-from layerwise.core.train.torch_file import read_torch_file
 
 __all__ = ["ModelFileError", "load_model", "load_weights", "save_model"]
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from layerwise.core._version import __version__
 from layerwise.core.errors import BundleError
-from layerwise.core.train.atomic import left_behind
-from layerwise.core.train.bundle import Content, read_bundle, write_bundle
-from layerwise.core.train.plain import from_json, join, split, to_json
+from layerwise.core.files.atomic import left_behind
+from layerwise.core.files.bundle import Content, read_bundle, write_bundle
+from layerwise.core.files.plain import from_json, join, split, to_json
+from layerwise.core.files.tensor_file import tensors_from_bytes, tensors_to_parts
 from layerwise.core.train.snapshot import CheckpointError
-from layerwise.core.train.tensor_file import tensors_from_bytes, tensors_to_parts
 
 __all__: list[str] = []
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.core.errors import BundleError, MissingDependencyError
+from layerwise.core.files.atomic import write_whole
 from layerwise.core.nn.module import get_model
-from layerwise.core.train.atomic import write_whole
 from layerwise.core.train.engine import split_batch
 from layerwise.core.train.outputs import LABELS, accepted_keywords, read_output
 

@@ -16,17 +16,17 @@ from torch import Tensor, nn
 
 from layerwise.core.described import to_description
 from layerwise.core.errors import BundleError, ConfigError, LayerwiseError
+from layerwise.core.files.bundle import read_bundle, write_bundle
+from layerwise.core.files.plain import from_json, to_json
+from layerwise.core.files.tensor_file import tensors_from_bytes, tensors_to_parts
 from layerwise.core.nested import to_cpu
 from layerwise.core.random import isolated
 from layerwise.core.rebuilt import from_description
 from layerwise.core.registry import KINDS, find, plugins
 from layerwise.core.train.bounded import Bounded
-from layerwise.core.train.bundle import read_bundle, write_bundle
 from layerwise.core.train.data_config import data_from_plain, data_to_plain, inference_loader
 from layerwise.core.train.engine import split_batch
 from layerwise.core.train.outputs import read_output
-from layerwise.core.train.plain import from_json, to_json
-from layerwise.core.train.tensor_file import tensors_from_bytes, tensors_to_parts
 
 __all__ = ["ExportedLearner", "export_learner", "read_learner"]
 

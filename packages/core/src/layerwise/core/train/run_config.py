@@ -47,13 +47,19 @@ CALLS = ("fit", "fit_one_cycle", "fit_flat_cos", "fit_sgdr", "fine_tune", "freez
 """Methods of a learner that a configuration notes and repeats."""
 
 
+class NotedCalls(list[tuple[str, dict[str, Any]]]):
+    """Methods that trained a learner and what they were given; `busy` while one of them runs."""
+
+    busy = False
+
+
 def noted(method: Callable[P, R]) -> Callable[P, R]:
     """A method of a learner whose calls from outside are kept in `calls`."""
 
     @wraps(method)
     def kept(*args: P.args, **kwargs: P.kwargs) -> R:
         learn: Any = args[0]
-        if learn.noting:  # one of these methods calls another
+        if learn.calls.busy:  # one of these methods calls another
             return method(*args, **kwargs)
         try:
             given = dict(signature(method).bind(*args, **kwargs).arguments)
@@ -64,11 +70,11 @@ def noted(method: Callable[P, R]) -> Callable[P, R]:
                 given.update(given.pop(parameter.name, {}))
         given.pop("self")
         learn.calls.append((method.__name__, given))
-        learn.noting = True
+        learn.calls.busy = True
         try:
             return method(*args, **kwargs)
         finally:
-            learn.noting = False
+            learn.calls.busy = False
 
     return kept
 

@@ -75,25 +75,26 @@ def take(
             )
             for name, model in learn.aux_models.items()
         },
-        "opt": copied(
+        "opt": _copied(
             learn.strategy.full_opt_state(learn), "the optimizer's state", old.get("opt")
         ),
         "frozen_to": learn.opt.frozen_idx,
         "callbacks": {
-            key: copied(
+            key: _copied(
                 cb.state_dict(),
                 f"the state of {type(cb).__name__}",
                 old.get("callbacks", {}).get(key),
             )
-            for key, cb in named_callbacks(learn.cbs)
+            for key, cb in _named_callbacks(learn.cbs)
         },
         "metrics": [
-            copied(m.state_dict(), f"the metric {m.name}") if batches else {} for m in learn.metrics
+            _copied(m.state_dict(), f"the metric {m.name}") if batches else {}
+            for m in learn.metrics
         ],
-        "loss": None if loss is None else copied(loss),
-        "epoch_random": packed_random(getattr(learn, "epoch_random", {})) if batches else {},
+        "loss": None if loss is None else _copied(loss),
+        "epoch_random": _packed_random(getattr(learn, "epoch_random", {})) if batches else {},
         "loaders": [[g.get_state() for g in loader_generators(dl)] for dl in _loaders(learn)],
-        "random": packed_random(get_random_states()),
+        "random": _packed_random(get_random_states()),
     }
 
 
@@ -138,19 +139,19 @@ def restore(learn: TrainState, state: Mapping[str, Any]) -> None:
         metric.load_state_dict(_moved(saved, learn.device))
     if state["loss"] is not None:
         learn.loss = _moved(state["loss"], learn.device)
-    for key, cb in named_callbacks(learn.cbs):
+    for key, cb in _named_callbacks(learn.cbs):
         if key in state["callbacks"]:
             cb.load_state_dict(state["callbacks"][key])
     for dl, generators in zip(_loaders(learn), state["loaders"], strict=True):
         for generator, own in zip(loader_generators(dl), generators, strict=True):
             generator.set_state(own)
-    put_back_random(state["random"])
+    _put_back_random(state["random"])
 
 
 _PYTHON = "random_state"
 
 
-def packed_random(states: Mapping[str, Any]) -> dict[str, Any]:
+def _packed_random(states: Mapping[str, Any]) -> dict[str, Any]:
     """Random states with the 625 integers of Python's as one tensor, which is faster to write."""
     packed = dict(states)
     if _PYTHON in packed:
@@ -160,7 +161,7 @@ def packed_random(states: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unpacked_random(packed: Mapping[str, Any]) -> dict[str, Any]:
-    """What `packed_random` was given."""
+    """What `_packed_random` was given."""
     states = dict(packed)
     if _PYTHON in states:
         version, words, normal = states[_PYTHON]
@@ -168,7 +169,7 @@ def unpacked_random(packed: Mapping[str, Any]) -> dict[str, Any]:
     return states
 
 
-def put_back_random(packed: Mapping[str, Any]) -> None:
+def _put_back_random(packed: Mapping[str, Any]) -> None:
     """Set the global random states; those of devices that are not here are left out."""
     states = unpacked_random(packed)
     devices = states.get("torch_cuda_state")
@@ -177,7 +178,7 @@ def put_back_random(packed: Mapping[str, Any]) -> None:
     set_random_states(**states)
 
 
-def named_callbacks(cbs: Iterable[Callback]) -> list[tuple[str, Callback]]:
+def _named_callbacks(cbs: Iterable[Callback]) -> list[tuple[str, Callback]]:
     """The callbacks by name; the second of one name is `name#2`."""
     found: list[tuple[str, Callback]] = []
     count: dict[str, int] = {}
@@ -187,7 +188,7 @@ def named_callbacks(cbs: Iterable[Callback]) -> list[tuple[str, Callback]]:
     return found
 
 
-def copied(value: Any, what: str = "this", old: Any = None) -> Any:
+def _copied(value: Any, what: str = "this", old: Any = None) -> Any:
     """`value` with tensors copied to the CPU and lists, dicts and arrays copied.
 
     Args:
@@ -201,7 +202,7 @@ def copied(value: Any, what: str = "this", old: Any = None) -> Any:
 
     Example:
         >>> kept = [torch.zeros(2)]
-        >>> other = copied(kept)
+        >>> other = _copied(kept)
         >>> kept[0] += 1
         >>> other
         [tensor([0., 0.])]
@@ -212,13 +213,13 @@ def copied(value: Any, what: str = "this", old: Any = None) -> Any:
         return value
     if isinstance(value, Mapping):
         before = old if isinstance(old, dict) else {}
-        return {k: copied(member, what, before.get(k)) for k, member in value.items()}
+        return {k: _copied(member, what, before.get(k)) for k, member in value.items()}
     if isinstance(value, list) and len(value) > 64 and type(value[0]) is type(value[-1]) is float:
         return value[:]  # a history; looking at each number would take longer than the batch did
     if isinstance(value, list | tuple):
         fits = isinstance(old, list | tuple) and len(old) == len(value)
         olds = old if fits else [None] * len(value)
-        members = [copied(m, what, o) for m, o in zip(value, olds, strict=True)]
+        members = [_copied(m, what, o) for m, o in zip(value, olds, strict=True)]
         return members if isinstance(value, list) else tuple(members)
     if isinstance(value, np.ndarray):
         return value.copy()
@@ -246,10 +247,10 @@ def _module_state(
     old: Mapping[str, Any],
 ) -> dict[str, Any]:
     return {
-        "weights": copied(weights, "the model's state", old.get("weights")),
-        "unsaved_buffers": copied(_unsaved_buffers(module, weights)),
+        "weights": _copied(weights, "the model's state", old.get("weights")),
+        "unsaved_buffers": _copied(_unsaved_buffers(module, weights)),
         "frozen": [n for n, param in module.named_parameters() if not param.requires_grad],
-        "grads": copied(grads, "gradients", old.get("grads")),
+        "grads": _copied(grads, "gradients", old.get("grads")),
     }
 
 
@@ -312,7 +313,7 @@ def _load_opt(learn: TrainState, state: Mapping[str, Any]) -> list[str]:
 
 
 def _callback_misfits(cbs: Iterable[Callback], saved: Mapping[str, Any]) -> list[str]:
-    here = dict(named_callbacks(cbs))
+    here = dict(_named_callbacks(cbs))
     gone = [name for name, state in saved.items() if state and name not in here]
     new = [name for name, cb in here.items() if name not in saved and cb.state_dict()]
     return [

@@ -64,6 +64,8 @@ class TrainState:
     """Gets the row of each epoch, and first the row of names."""
     log_bus: LogBus
     """Who listens to what is logged; `log` publishes to it."""
+    calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    """What trained the model: names of methods, and their arguments."""
     timer: Timer | None = None
     """What measures events and callbacks; None while nothing does."""
     training: bool = False

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from layerwise.core.errors import BundleError
+from layerwise.core.files.torch_file import read_torch_file
 from layerwise.core.train.checkpoint import ModelFileError, load_model, load_weights
-from layerwise.core.train.torch_file import read_torch_file
 
 WAYS = {
     "usual": {},

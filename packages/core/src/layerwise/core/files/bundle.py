@@ -22,8 +22,8 @@ import torch
 
 from layerwise.core._version import __version__
 from layerwise.core.errors import BundleError
-from layerwise.core.train.atomic import Buffer, write_whole
-from layerwise.core.train.plain import from_json, to_json
+from layerwise.core.files.atomic import Buffer, write_whole
+from layerwise.core.files.plain import from_json, to_json
 
 __all__ = ["read_bundle", "write_bundle"]
 

@@ -5,9 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.core.errors import BundleError
+from layerwise.core.files import tensor_file
+from layerwise.core.files.tensor_file import tensors_from_bytes, tensors_to_parts
 from layerwise.core.tensors import TensorImage
-from layerwise.core.train import tensor_file
-from layerwise.core.train.tensor_file import tensors_from_bytes, tensors_to_bytes, tensors_to_parts
+
+
+def tensors_to_bytes(tensors):
+    return b"".join(tensors_to_parts(tensors))
+
 
 KINDS = sorted(tensor_file._NAMES, key=str)
 

@@ -23,9 +23,14 @@ import torch
 from torch import nn
 
 from layerwise.core.errors import BundleError
-from layerwise.core.train.bundle import write_bundle
+from layerwise.core.files.bundle import write_bundle
+from layerwise.core.files.tensor_file import tensors_to_parts
 from layerwise.core.train.checkpoint import save_model
-from layerwise.core.train.tensor_file import tensors_to_bytes
+
+
+def tensors_to_bytes(tensors):
+    return b"".join(tensors_to_parts(tensors))
+
 
 # Callables that malicious pickles of public collections name, with arguments that would make the
 # canary wherever one call is enough. CANARY stands for its path.
@@ -243,7 +248,7 @@ def manifest_of(members, **changes):
 
 def rewritten(members, manifest=None):
     """A bundle laid out as `write_bundle` does, with a manifest of our choice."""
-    from layerwise.core.train import bundle
+    from layerwise.core.files import bundle
 
     whole = [("manifest.json", manifest_of(members) if manifest is None else manifest), *members]
     entries = [bundle._Entry(n.encode(), len(c), zlib.crc32(c)) for n, c in whole]
@@ -581,7 +586,7 @@ from torch import nn
 from layerwise.core.all import *
 from layerwise.core.errors import BundleError
 from layerwise.core.restore import load_learner
-from layerwise.core.train.bundle import read_bundle
+from layerwise.core.files.bundle import read_bundle
 from layerwise.core.train.checkpoint_folder import read_checkpoint
 
 warnings.simplefilter("ignore")
@@ -725,7 +730,7 @@ def test_the_pickles_of_these_tests_would_run(tmp_path, name, stack_global):
 
 
 def test_the_bundles_of_these_tests_differ_from_one_that_is_read(tmp_path):
-    from layerwise.core.train.bundle import read_bundle
+    from layerwise.core.files.bundle import read_bundle
 
     path = tmp_path / "a.bundle"
     path.write_bytes(rewritten([("model.json", b"{}")]))

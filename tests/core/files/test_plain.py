@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.core.errors import BundleError
-from layerwise.core.train import plain
-from layerwise.core.train.plain import from_json, join, split, to_json
+from layerwise.core.files import plain
+from layerwise.core.files.plain import from_json, join, split, to_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=5)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from layerwise.core.errors import BundleError
-from layerwise.core.train.plain import from_json, to_json
+from layerwise.core.files.plain import from_json, to_json
 
 __all__: list[str] = []
 
@@ -73,21 +73,15 @@ def tensors_to_parts(
     return [len(text).to_bytes(8, "little") + text, *parts]
 
 
-def tensors_to_bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    """The safetensors file of `tensors`.
-
-    Example:
-        >>> tensors_from_bytes(tensors_to_bytes({"mean": torch.ones(2)}))
-        {'mean': tensor([1., 1.])}
-    """
-    return b"".join(tensors_to_parts(tensors))
-
-
 def tensors_from_bytes(data: bytes) -> dict[str, Tensor]:
     """The tensors in the safetensors file `data`, each with memory of its own.
 
     Raises:
         BundleError: if it is damaged, or has anything that no writer would write.
+
+    Example:
+        >>> tensors_from_bytes(b"".join(tensors_to_parts({"mean": torch.ones(2)})))
+        {'mean': tensor([1., 1.])}
     """
     from safetensors import SafetensorError
     from safetensors.torch import load

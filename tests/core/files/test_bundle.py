@@ -8,10 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerwise.core.errors import BundleError
-from layerwise.core.train import bundle
-from layerwise.core.train.bundle import read_bundle, write_bundle
-from layerwise.core.train.plain import from_json, join, split, to_json
-from layerwise.core.train.tensor_file import tensors_from_bytes, tensors_to_bytes, tensors_to_parts
+from layerwise.core.files import bundle
+from layerwise.core.files.bundle import read_bundle, write_bundle
+from layerwise.core.files.plain import from_json, join, split, to_json
+from layerwise.core.files.tensor_file import tensors_from_bytes, tensors_to_parts
+
+
+def tensors_to_bytes(tensors):
+    return b"".join(tensors_to_parts(tensors))
+
 
 MEMBERS = {
     "model.json": b'{"name": "net"}',

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from layerwise.core.train.atomic import left_behind, write_whole
+from layerwise.core.files.atomic import left_behind, write_whole
 
 
 def test_pieces_follow_each_other_and_folders_are_made(tmp_path):
