@@ -107,8 +107,15 @@ def _process(_app: object, kind: str, *rest: object) -> None:
         lines[:] = plain_to_rst(kind, lines)
 
 
+def _skip(_app: object, _kind: str, _name: str, member: object, *_rest: object) -> bool | None:
+    """Leave out methods that a library adds to classes of ours, with its own links in the text."""
+    foreign = str(getattr(member, "__module__", "")).startswith("sklearn.")
+    return True if foreign else None  # None: as Sphinx decides
+
+
 def setup(app: "Sphinx") -> dict[str, bool]:
     """Write the pages at the start of each build; docstrings pass through `plain_to_rst`."""
+    app.connect("autodoc-skip-member", _skip)
     app.connect(
         "builder-inited", lambda app: write_reference(app.srcdir / "reference" / "generated")
     )
