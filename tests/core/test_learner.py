@@ -827,6 +827,50 @@ def test_an_opt_func_that_makes_nothing_is_told_what_to_be(make_learner, wrong):
         make_learner(opt_func=wrong).fit(1)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (None, "dls is None"),
+        (nn.Linear(1, 1), "Learner takes the data first, then the model"),
+        (DataLoader([1, 2], 2), r"one loader.*DataLoaders\(train, valid\)"),
+        (torch_data.DataLoader([1, 2]), r"one loader.*DataLoaders\(train, valid\)"),
+        (([1], [2]), "a tuple.*has no train"),
+    ],
+    ids=["none", "swapped", "loader", "torch", "tuple"],
+)
+def test_data_that_are_none_are_told_what_to_be(wrong, told):
+    with pytest.raises(TypeError, match=told):
+        Learner(wrong, nn.Linear(3, 1), MSELossFlat())
+
+
+@pytest.mark.parametrize("wrong", [nn.ReLU, "resnet", None], ids=str)
+def test_a_model_that_is_none_is_told_what_to_be(make_learner, wrong):
+    with pytest.raises(TypeError, match=r"model=.* is no nn\.Module"):
+        Learner(make_learner().dls, wrong, MSELossFlat())
+
+
+@pytest.mark.parametrize("wrong", ["mse", nn.MSELoss, CrossEntropyLossFlat], ids=str)
+def test_a_loss_that_is_none_is_told_what_to_be(make_learner, wrong):
+    with pytest.raises(TypeError, match="loss_func=.* is no loss function"):
+        make_learner(loss_func=wrong)
+
+
+@pytest.mark.parametrize("wrong", ["1e-3", -0.1, float("nan"), float("inf"), [None]], ids=str)
+def test_a_learning_rate_that_is_none_is_refused(make_learner, wrong):
+    learn = make_learner()
+    before = weights(learn)
+    for fit in (learn.fit, learn.fit_one_cycle, learn.fit_flat_cos):
+        with pytest.raises(ValueError, match=r"lr=.*give a number of 0 or more"):
+            fit(1, wrong)
+    assert torch.equal(weights(learn), before)
+
+
+@pytest.mark.parametrize("wrong", [1.5, "2", None, -1], ids=str)
+def test_epochs_that_are_no_number_are_refused(make_learner, wrong):
+    with pytest.raises((TypeError, ValueError), match=f"n_epoch={wrong!r}; give a whole number"):
+        make_learner().fit(wrong)
+
+
 def test_other_models_go_along(make_learner):
     learn = make_learner()
     teacher = nn.Linear(1, 1)

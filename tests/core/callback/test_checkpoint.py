@@ -413,12 +413,38 @@ def test_other_data_are_refused(quick, make_learner, samples):
         make_learner(dls=dls, cbs=Checkpoint()).fit(2, resume=True)
 
 
-def test_a_finished_run_is_loaded_and_not_trained(quick, folder):
+def test_a_fit_that_was_refused_is_the_same_fit_once_it_is_put_right(quick, make_learner, samples):
+    interrupted(quick)
+    dls = DataLoaders(DataLoader(samples(40), 8), DataLoader(samples(8), 8))
+    again = make_learner(dls=dls, cbs=Checkpoint())
+    with pytest.raises(CheckpointError, match="and gives 5"):
+        again.fit(2, resume=True)
+    with pytest.raises(ValueError, match="1 parameter groups"):
+        again.fit(2, [0.1, 0.2], resume=True)
+    again.dls = quick().dls
+    steps = []
+    again.fit(2, cbs=Callback(after_step=lambda: steps.append(again.train_iter)), resume=True)
+    assert steps == [3, 4, 5, 6, 7]  # it has gone on after the three of before
+
+
+@pytest.mark.parametrize(("step", "place"), [(6, "epoch 1, batch 2"), (9, "epoch 2")], ids=str)
+def test_a_checkpoint_behind_the_end_of_the_fit_is_refused(quick, step, place):
+    with pytest.raises(RuntimeError, match="stopped by the test"):
+        quick("1ba" if step == 6 else "1ep").fit(3, cbs=Stop(step))
+    again = quick()
+    with pytest.raises(CheckpointError, match=f"stands at {place} .* of 3 epochs.* fit of 1"):
+        again.fit(1, resume=True)
+    again.fit(3, resume=True)
+    assert len(again.recorder.values) == 3
+
+
+def test_a_finished_run_is_loaded_and_not_trained(quick, folder, capsys):
     whole = quick()
     whole.fit(2)
     before = places(folder)
     again = quick()
     again.fit(2, resume=True)
+    assert "is loaded and not trained again. To train on, ask for more" in capsys.readouterr().err
     assert torch.equal(again.model.weight, whole.model.weight)
     assert again.recorder.losses == whole.recorder.losses
     assert again.recorder.values == whole.recorder.values

@@ -212,13 +212,10 @@ def test_it_is_saved_and_loaded_with_the_learner(make_learner):
     assert torch.equal(preds, other.get_preds()[0])
 
 
-def test_half_precision_is_averaged_in_float32():
-    class Still(nn.Linear):
-        pass
-
+def test_half_precision_is_averaged_in_float32(make_learner):
     learn_like = EMA(0.999, warmup=False)
-    model = Still(2, 1).to(torch.bfloat16)
-    learn_like.learn = type("L", (), {"model": model, "aux_models": {}, "only_valid": False})()
+    model = nn.Linear(2, 1).to(torch.bfloat16)
+    make_learner(model, cbs=learn_like)
     learn_like.before_fit()
     with torch.no_grad():
         model.weight.fill_(1.0)

@@ -149,6 +149,13 @@ def test_r7_batch_norm_is_warned_of_and_counts_each_row_once(make_learner):
     assert learn.model.layers[1].num_batches_tracked == 8  # two parts of four batches
 
 
+def test_parts_are_as_equal_as_can_be(make_learner):
+    """Batch norm could not take 8 items as 7 and 1."""
+    model = Limited(99)
+    trained(make_learner, model, AutoMicroBatch(7), epochs=1)
+    assert model.seen[:2] == [4, 4]
+
+
 def test_r7_dropout_draws_the_same_going_back(make_learner):
     model = Limited(4)
     torch.manual_seed(0)

@@ -1,7 +1,9 @@
 import pytest
 
 from layerwise.core.callback.accumulate import GradientAccumulation
+from layerwise.core.callback.ema import EMA
 from layerwise.core.callback.mixup import CutMix, MixUp
+from layerwise.core.callback.oom import AutoMicroBatch
 from layerwise.core.callback.precision import MixedPrecision
 from layerwise.core.callback.sam import SAM
 
@@ -11,6 +13,8 @@ PAIRS = [
     (MixUp, MixUp),
     (MixedPrecision, MixedPrecision),
     (SAM, SAM),
+    (EMA, EMA),
+    (AutoMicroBatch, AutoMicroBatch),
 ]
 
 

@@ -139,9 +139,9 @@ def wait_for():
 
 
 _NAMES = {
-    1: "sizes masked accumulated thawed written",
+    1: "sizes masked accumulated thawed unseen written",
     2: "sizes stock masked accumulated thawed norms sharded loaded sharded_by_torch found_rate "
-    "unused first refusals written",
+    "unused first refusals gone_on unseen overflown dealt_by_torch averaged written",
     4: "sizes stock loaded",
 }
 

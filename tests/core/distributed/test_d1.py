@@ -64,6 +64,23 @@ def test_d1_parts_that_weigh_unequally_give_the_gradient_of_the_whole(results, n
     assert_equal_training(results(1, name)[0], results(2, name))
 
 
+@pytest.mark.parametrize("name", ["plain", "accumulated"])
+def test_d1_a_process_whose_targets_are_all_ignored_adds_nothing(results, name):
+    assert_equal_training(results(1, "unseen")[0][name], [p[name] for p in results(2, "unseen")])
+
+
+def test_d1_a_loader_that_deals_its_samples_itself_is_used_as_it_is(results):
+    first, second = results(2, "dealt_by_torch")
+    epochs = [
+        [chain(*part["seen"][start : start + 4]) for part in (first, second)] for start in (0, 4)
+    ]
+    epochs = [list(chain(*parts)) for parts in epochs]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(32))] * 2
+    assert epochs[0] != epochs[1]
+    assert all(torch.equal(first["weights"][n], w) for n, w in second["weights"].items())
+    assert list(map(list, first["values"])) == list(map(list, second["values"]))
+
+
 def test_d1_what_is_thawed_between_fits_is_trained_by_all(results):
     one, many = results(1, "thawed")[0], results(2, "thawed")
     for part in many:

@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+import torch
 
 
 def killed_trial(start_job, out, seed, kills):
@@ -60,3 +61,12 @@ def test_d3_ten_trials_with_up_to_two_kills(start_job, uninterrupted, tmp_path):
     assert equal == 10
     assert kills >= 10
     print(f"D3: {equal}/10 equal, {kills} kills")
+
+
+@pytest.mark.parametrize("batches", [5, 12])
+def test_d3_a_training_that_ends_within_a_group_of_batches_goes_on_the_same(results, batches):
+    for part in results(2, "gone_on"):
+        (weights, rows, losses), (again, rows_again, losses_again) = part["whole"], part[batches]
+        assert all(torch.equal(again[name], value) for name, value in weights.items())
+        assert rows_again == rows
+        assert losses_again == losses

@@ -2,6 +2,8 @@
 
 import re
 
+import torch
+
 
 def told_of(parts, name):
     return [part[name] for part in parts]
@@ -38,3 +40,19 @@ def test_d6_wrong_calls_are_refused_by_all(results):
         assert "Did you mean 'fsdp2'?" in said["strategy"]
         assert "needs the norm of whole parameters" in said["norms"]
         assert "call detach_distributed first" in said["twice"]
+        for when in ("given", "added"):
+            assert "under FSDP2(" in said[f"average {when}"]
+            assert 'strategy="ddp", or without EMA' in said[f"average {when}"]
+
+
+def test_d6_the_average_of_the_weights_has_the_same_buffers_in_all(results):
+    first, second = results(2, "averaged")
+    assert all(torch.equal(first[name], value) for name, value in second.items())
+
+
+def test_d6_an_overflow_in_one_process_is_skipped_by_all(results):
+    for part in results(2, "overflown"):
+        for strategy in ("ddp", "fsdp2"):
+            found = part[strategy]
+            assert (found["skipped"], found["scale"]) == (1, 32768.0)
+            assert all(value.isfinite().all() for value in found["weights"].values())

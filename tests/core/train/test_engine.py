@@ -12,6 +12,7 @@ from torch import nn
 
 from layerwise.core.data.loader import DataLoader
 from layerwise.core.data.loaders import DataLoaders
+from layerwise.core.errors import DataError
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.metric import AvgLoss, mk_metric
 from layerwise.core.metrics.regression import mae
@@ -669,6 +670,17 @@ def test_without_a_validation_loader_only_training_happens(make_learner, samples
     learn.fit(1)
     assert "before_validate" not in ear.heard
     assert learn.recorder.values[0][1] is None
+
+
+def test_training_data_without_a_batch_are_no_training(make_learner, samples):
+    few = DataLoaders(DataLoader(samples(7), 8, drop_last=True), DataLoader(samples(8), 8))
+    with pytest.raises(DataError, match="the training loader gave no batch in epoch 0"):
+        make_learner(dls=few).fit(1)
+    batch = tuple(torch.stack(part) for part in zip(*samples(4), strict=True))
+    once = SimpleNamespace(train=iter([batch]), valid=[batch])  # a stream that is read once
+    learn = make_learner(dls=once)
+    with pytest.raises(DataError, match="no batch in epoch 1"):
+        learn.fit(2)
 
 
 def test_an_empty_validation_set_gives_an_empty_column(make_learner, samples):

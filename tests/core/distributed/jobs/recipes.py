@@ -252,6 +252,106 @@ def written(out):
     return {"said": said.getvalue(), "files": files, "opened": own}
 
 
+class Stopped(Exception):
+    """What ends a training in the middle."""
+
+
+class StopAfter(Callback):
+    """Ends a training after so many batches, once the checkpoint of the last one is written."""
+
+    order = 2000
+
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def after_batch(self):
+        if self.learn.training and self.learn.train_iter == self.batches:
+            raise Stopped
+
+
+def gone_on(out):
+    """A training that ends in the middle of a group of batches, and the same without that."""
+    results = {}
+
+    def fit(name, *cbs):
+        torch.manual_seed(1)
+        learn = learner(70, 8, out=out / name, metrics=accuracy, model=Net(0.2))
+        learn.recorder.train_metrics = True
+        learn.loss_func = nn.CrossEntropyLoss(ignore_index=2)
+        own = [GradientAccumulation(24), EMA(0.9), MixedPrecision("bf16"), GradientClip(1.0)]
+        every = Checkpoint("1ba", background=False)
+        with learn.no_logging(), learn.distrib_ctx():
+            learn.fit_one_cycle(2, 1e-2, cbs=[*own, every, *cbs], resume=True)
+        return state_of(learn), [list(row) for row in learn.recorder.values], learn.recorder.losses
+
+    results["whole"] = fit("whole")
+    for batches in (5, 12):
+        name = f"stopped{batches}"
+        with contextlib.suppress(Stopped):
+            fit(name, StopAfter(batches))
+        results[batches] = fit(name)
+    return results
+
+
+def unseen(out):
+    """No target of process 1 counts, in any step; without and with accumulation."""
+    results = {}
+    for name, cbs in {"plain": [], "accumulated": [GradientAccumulation(16)]}.items():
+        learn = learner(out=out, loss_func=nn.CrossEntropyLoss(ignore_index=-1), metrics=[])
+        made = [(x, i, y if number % 8 < 4 else torch.tensor(-1)) for number, (x, i, y) in
+                enumerate(samples(32))]  # fmt: skip
+        learn.dls = DataLoaders(DataLoader(made, 8), DataLoader(made, 8), n_inp=2)
+        results[name] = trained(learn, 2, cbs=cbs)
+    return results
+
+
+def overflown(out):
+    """float16: a gradient overflows in the part of process 0 alone."""
+    results = {}
+    for strategy in ("ddp", "fsdp2"):
+        learn = learner(out=out, model=nn.Linear(6, 4), metrics=[])
+        learn.dls = DataLoaders(DataLoader([(torch.ones(6), torch.zeros(1))] * 8, 4))
+        steps = []
+
+        def loss(pred, _targets, steps=steps):
+            steps.append(len(steps))
+            return pred[:, 0].mean() * (1e37 if steps[-1] == 0 else 1.0)
+
+        learn.loss_func = loss
+        half = MixedPrecision("fp16")
+        with learn.no_logging(), learn.distrib_ctx(strategy=strategy):
+            learn.fit(2, cbs=half)
+            scale, weights = half.scaler.get_scale(), state_of(learn)
+        results[strategy] = {"skipped": half.skipped, "scale": scale, "weights": weights}
+    return results
+
+
+def averaged(out):
+    """The average of the weights, with running statistics that differ between the processes."""
+    learn = learner(model=Net(norm=True), out=out)
+    average = EMA(0.9)
+    with learn.no_logging(), learn.distrib_ctx(sync_bn=False):
+        learn.fit(1, cbs=average)
+    return {k: v.clone() for k, v in learn.aux_models["ema"].state_dict().items()}
+
+
+def dealt_by_torch(out):
+    """A loader with torch's DistributedSampler is used as it is, and its epochs differ."""
+    data = samples(32)
+    learn = learner(out=out, metrics=accuracy)
+    sampler = torch_data.distributed.DistributedSampler(data)
+    train = torch_data.DataLoader(data, 4, sampler=sampler)
+    learn.dls = DataLoaders(train, torch_data.DataLoader(data, 8), n_inp=2)
+    seen = []
+    note = lambda m, args: seen.append(args[1].tolist()) if m.training else None
+    hook = learn.model.register_forward_pre_hook(note)
+    with learn.no_logging(), learn.distrib_ctx():
+        learn.fit(2)
+    hook.remove()
+    return {"seen": seen, "weights": state_of(learn), "values": learn.recorder.values}
+
+
 def refusals(out):
     """Wrong calls, answered before anything hangs."""
     said = {}
@@ -265,6 +365,15 @@ def refusals(out):
             call()
         except ValueError as error:
             said[name] = str(error)
+        learn.detach_distributed()
+    for when in ("given", "added"):
+        learn = learner(out=out, cbs=EMA() if when == "given" else None)
+        learn.to_distributed(strategy="fsdp2")
+        try:
+            with learn.no_logging():
+                learn.fit(1, cbs=EMA() if when == "added" else None)
+        except ValueError as error:
+            said[f"average {when}"] = str(error)
         learn.detach_distributed()
     return said
 

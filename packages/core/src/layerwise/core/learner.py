@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
+import torch.utils.data as torch_data
 from torch import nn
 
 from layerwise.core.callback.channels_last import to_channelslast, to_contiguous
@@ -18,6 +20,7 @@ from layerwise.core.callback.precision import AMPMode, to_bf16, to_fp16, to_fp32
 from layerwise.core.callback.resume import fit_or_resume
 from layerwise.core.callback.run_args import gather_args
 from layerwise.core.callback.schedule import fine_tune, fit_flat_cos, fit_one_cycle, fit_sgdr
+from layerwise.core.data.loader import DataLoader
 from layerwise.core.data.loaders import TfmdDL
 from layerwise.core.distributed.files import load_shared, save_shared
 from layerwise.core.distributed.group import TIMEOUT
@@ -137,6 +140,7 @@ class Learner(TrainState):
         default_cbs: bool = True,
         compile: bool | Mapping[str, Any] = False,  # noqa: A002 - what torch calls it
     ) -> None:
+        _refuse_wrong(dls, model, loss_func)
         self.dls, self.model = dls, model
         self.aux_models = {}
         self.compiling = _options_of(compile)
@@ -370,12 +374,13 @@ class Learner(TrainState):
             resume: True goes on from the newest checkpoint that the callback `Checkpoint` wrote,
                 if there is one yet; a path from that file, or the newest in that folder.
         """
-        self.fit_count += 1
+        _refuse_epochs(n_epoch)
         opt = self.ready_opt(reset_opt)
         if wd is not None or self.wd is not None:
             opt.set_hyper("wd", self.wd if wd is None else wd)
         opt.set_hyper("lr", self.lr if lr is None else lr)
         with self._only_now(cbs):
+            self.fit_count += 1
             fit_or_resume(self, n_epoch, start_epoch, resume)
 
     @noted
@@ -856,6 +861,36 @@ def _loss_of(dls: Any, model: nn.Module) -> Callable[..., Any]:
         "the data do not say which loss function they need; pass loss_func=, for example "
         "CrossEntropyLossFlat() for classes or MSELossFlat() for numbers"
     )
+
+
+def _refuse_wrong(dls: Any, model: Any, loss_func: Any) -> None:
+    """Complain of what can be seen at once to be no data, no model or no loss function."""
+    told = ""
+    if isinstance(dls, nn.Module):
+        told = "Learner takes the data first, then the model: Learner(dls, model)"
+    elif isinstance(dls, DataLoader | torch_data.DataLoader):
+        told = "dls is one loader; a learner needs those to train and to validate with: "
+        told += "DataLoaders(train, valid), or DataLoaders(train)"
+    elif not hasattr(dls, "train"):
+        kind = "None" if dls is None else f"a {type(dls).__name__}"
+        told = f"dls is {kind}, which has no train and valid; pass DataLoaders(train, valid)"
+    elif not isinstance(model, nn.Module):
+        told = f"model={model!r} is no nn.Module; pass a model that is made, such as Net()"
+    elif loss_func is not None and (isinstance(loss_func, type) or not callable(loss_func)):
+        told = f"loss_func={loss_func!r} is no loss function; pass an object that is made, such as "
+        told += "CrossEntropyLossFlat(), or a function of (pred, target)"
+    if told:
+        raise TypeError(told)
+
+
+def _refuse_epochs(n_epoch: Any) -> None:
+    if not isinstance(n_epoch, int | np.integer):
+        raise TypeError(
+            f"n_epoch={n_epoch!r}; give a whole number of epochs. For a part of one add the "
+            "callback ShortEpochCallback"
+        )
+    if n_epoch < 0:
+        raise ValueError(f"n_epoch={n_epoch!r}; give a whole number of epochs, 0 or more")
 
 
 def _options_of(compile: bool | Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: A002

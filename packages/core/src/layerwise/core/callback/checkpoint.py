@@ -31,7 +31,8 @@ class Checkpoint(Callback):
     for bit, as one that was never stopped. It is written under another name, flushed to the disk
     and renamed: whenever the machine stops, there is a whole one. No pickle is in it.
 
-    SIGTERM, SIGINT (Ctrl+C) and SIGUSR1 let the step under way finish, then a checkpoint is
+    SIGTERM, SIGINT (Ctrl+C) and SIGUSR1 let the step under way finish (where several processes
+    accumulate gradients, the group of batches), then a checkpoint is
     written and the process left with 128 + the number of the signal: 143, 130, 138. During
     validation, that is the state after the last training batch. A second Ctrl+C leaves at once.
 
@@ -128,7 +129,12 @@ class Checkpoint(Callback):
             if self._held is not None and self._asked_to_stop():
                 self._leave(self._held)
             return
-        learn, stop = self.learn, self._asked_to_stop()
+        learn = self.learn
+        if learn.accumulating and learn.strategy.processes > 1:
+            # Each process has gradients of its own, which no file holds: wait for their sum.
+            self._late = self._late or self._is_due(self.every.after_batch, learn.train_iter)
+            return
+        stop = self._asked_to_stop()
         done = learn.iter + 1
         is_last = done == learn.n_iter and self._signals.installed
         due = self._late or self._is_due(self.every.after_batch, learn.train_iter)

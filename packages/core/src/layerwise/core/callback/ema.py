@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from layerwise.core.callback.single import refuse_second
 from layerwise.core.nn.hooks import Hook
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 
@@ -77,11 +78,26 @@ class EMA(Callback):
         self._versions = self._counted()
 
     def before_fit(self) -> None:
-        """Begin with the weights as they are."""
+        """Begin with the weights as they are.
+
+        Raises:
+            ValueError: where there are two, or each process has a part of the model.
+        """
+        refuse_second(self, EMA)
+        self._refuse_parts()
         if not self.learn.only_valid:
             self._begin()
 
+    def _refuse_parts(self) -> None:
+        if self.learn.strategy.shards:
+            raise ValueError(
+                "EMA keeps the average as a whole second model, and under "
+                f"{self.learn.strategy!r} each process has a part of the model; train with "
+                'strategy="ddp", or without EMA'
+            )
+
     def _begin(self) -> None:
+        self._refuse_parts()
         model = self.learn.model
         average = self.learn.aux_models["ema"] = _twin(model)
         self._stash, self._versions, self.updates = None, None, 0
@@ -122,6 +138,11 @@ class EMA(Callback):
                     new.append(buffer)
         if old:
             torch._foreach_copy_(old, new)
+
+    def after_train(self) -> None:
+        """Take the buffers that all processes have agreed on."""
+        if self.learn.strategy.processes > 1:
+            self._copy_buffers()
 
     # -- in place of the weights -----------------------------------------------------------
 

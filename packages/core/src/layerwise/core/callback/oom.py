@@ -5,12 +5,14 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise, starmap
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from layerwise.core.callback.precision import MixedPrecision
+from layerwise.core.callback.single import refuse_second
 from layerwise.core.random import RandomStates, get_random_states, set_random_states
 from layerwise.core.train.callback import Callback
 
@@ -30,7 +32,7 @@ class AutoMicroBatch(Callback):
     Norm layers over the batch see the parts; there is a warning where a model has some. A step
     that has begun to move the weights is not tried again.
 
-    Reads `xb`, `model`; sets `wrapped` while it trains in parts.
+    Reads `xb`, `model`; sets `batch_step`, and `wrapped` while it trains in parts.
 
     Args:
         size: items at a time to begin with; None for whole batches.
@@ -57,6 +59,7 @@ class AutoMicroBatch(Callback):
 
     def before_fit(self) -> None:
         """Stand around the step of each batch."""
+        refuse_second(self, AutoMicroBatch)
         self.after_fit()
         learn = self.learn
         if learn.strategy.processes > 1:
@@ -157,11 +160,16 @@ class _Parts(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         rows = _rows((*args, *kwargs.values()))
+        # As equal as can be: batch norm could make nothing of a last part of one item.
+        count = -(-rows // self.size)
+        bounds = [rows * i // count for i in range(count + 1)]
         parts = [
-            ([_cut(a, at, self.size, rows) for a in args],
-             {k: _cut(v, at, self.size, rows) for k, v in kwargs.items()})
-            for at in range(0, rows, self.size)
-        ]  # fmt: skip
+            (
+                [_cut(a, part, rows) for a in args],
+                {k: _cut(v, part, rows) for k, v in kwargs.items()},
+            )
+            for part in starmap(slice, pairwise(bounds))
+        ]
         params = [p for p in self.model.parameters() if p.requires_grad]
         joined: Tensor = _Joined.apply(self.model, parts, *params)  # type: ignore[no-untyped-call]
         return joined
@@ -241,14 +249,14 @@ def _rows(inputs: Any) -> int:
     return 0
 
 
-def _cut(value: Any, at: int, size: int, rows: int) -> Any:
-    """The rows from `at` on of all tensors in `value` that have a row an item."""
+def _cut(value: Any, part: slice, rows: int) -> Any:
+    """The rows of a part, of all tensors in `value` that have a row an item."""
     if isinstance(value, Tensor):
-        return value[at : at + size] if value.ndim and len(value) == rows else value
+        return value[part] if value.ndim and len(value) == rows else value
     if isinstance(value, Mapping):
-        return {key: _cut(member, at, size, rows) for key, member in value.items()}
+        return {key: _cut(member, part, rows) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_cut(member, at, size, rows) for member in value)
+        return type(value)(_cut(member, part, rows) for member in value)
     return value
 
 

@@ -120,18 +120,34 @@ def fit_or_resume(
         ValueError: if `resume` is True and there is no `Checkpoint`.
         CheckpointError: if the checkpoint cannot be read, or does not fit.
     """
-    point = _found_point(learn, resume)
-    if point is None or point.fit_number < learn.fit_count:
-        engine.fit(learn, n_epoch, start_epoch)  # from an earlier fit: this one had not begun
-        return
-    if point.fit_number > learn.fit_count:
-        if not _goes_on_here(learn, point, n_epoch):
-            return
-        learn.fit_count = point.fit_number
-    if point.finished and n_epoch <= point.n_epoch:
-        point = replace(point, all_done=n_epoch)
-    _check_length(learn, point)
+    try:
+        point = _found_point(learn, resume)
+        if point is not None and point.fit_number > learn.fit_count:
+            if not _goes_on_here(learn, point, n_epoch):
+                return
+            learn.fit_count = point.fit_number
+        if point is not None and point.fit_number < learn.fit_count:
+            point = None  # of an earlier fit: this one had not begun
+        if point is not None:
+            point = _checked(learn, point, n_epoch)
+    except Exception:
+        learn.fit_count -= 1  # nothing was begun: the next fit of this learner is this one again
+        raise
     engine.fit(learn, n_epoch, start_epoch, point)
+
+
+def _checked(learn: TrainState, point: _Point, n_epoch: int) -> _Point:
+    """The point, if this training can go on from it; none is left to do where that fit is done."""
+    _check_epochs(point, n_epoch)
+    _check_length(learn, point)
+    if not point.finished or n_epoch > point.n_epoch:
+        return point
+    _say(
+        learn,
+        f"fit {point.fit_number} was done when {point.path} was written; it is loaded and not "
+        "trained again. To train on, ask for more epochs, or leave out resume",
+    )
+    return replace(point, all_done=n_epoch)
 
 
 def _found_point(learn: TrainState, resume: Resumes) -> _Point | None:
@@ -166,7 +182,7 @@ def _goes_on_here(learn: TrainState, point: _Point, n_epoch: int) -> bool:
     done = point.fits
     if done.get(number) == n_epoch:
         told = f"fit {number} ({n_epoch} epochs) was done when {point.path} was written; left out"
-        print(told, file=sys.stderr)
+        _say(learn, told)
         return False
     if point.n_epoch == n_epoch:
         warnings.warn(
@@ -181,6 +197,22 @@ def _goes_on_here(learn: TrainState, point: _Point, n_epoch: int) -> bool:
         f"number had {done.get(number, 'unknown')} epochs. Call the same fits as when it was "
         "written, or only the one that was interrupted"
     )
+
+
+def _say(learn: TrainState, text: str) -> None:
+    if learn.strategy.rank == 0:
+        print(text, file=sys.stderr)
+
+
+def _check_epochs(point: _Point, n_epoch: int) -> None:
+    """Refuse what lies behind the end of this fit: there would be nothing to go on with."""
+    if not point.finished and (point.epoch, point.batches) > (n_epoch, 0):
+        done = f"epoch {point.epoch}" + f", batch {point.batches}" * bool(point.batches)
+        raise CheckpointError(
+            f"{point.path} stands at {done} of a fit of {point.n_epoch} epochs, which is behind "
+            f"the end of this fit of {n_epoch}. Ask for more epochs, pass an earlier checkpoint as "
+            "resume=, or start anew, without resume"
+        )
 
 
 def _check_length(learn: TrainState, point: _Point) -> None:

@@ -7,7 +7,7 @@ by torch's `fully_shard`, which keeps the module and the names of its parameters
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -43,6 +43,8 @@ class FSDP2(SeveralProcesses):
         >>> FSDP2(reshard_after_forward=False)
         FSDP2(reshard_after_forward=False)
     """
+
+    shards: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -163,14 +163,14 @@ class DistributedTrainer(Callback):
         learn = self.learn
         processes = learn.strategy.processes
         factor: float | Tensor = dl.weight
+        if weight is None:  # a sum
+            factor = float(processes) * (not dl.is_filler)
+        elif isinstance(weight, Tensor):
+            own = weight.float() * (not dl.is_filler)
+            total = own.clone()
+            self._asked = total, dist.all_reduce(total, async_op=True)
+            factor = own * (processes / dl.total)
         if not self._weighed_elsewhere:
-            if weight is None:  # a sum
-                factor = float(processes) * (not dl.is_filler)
-            elif isinstance(weight, Tensor):
-                own = weight.float() * (not dl.is_filler)
-                total = own.clone()
-                self._asked = total, dist.all_reduce(total, async_op=True)
-                factor = own * (processes / dl.total)
             learn.loss_grad = _weighed(learn.loss_grad, factor)
         learn.loss = _weighed(learn.loss, factor)
 
@@ -197,7 +197,7 @@ class DistributedTrainer(Callback):
             share = learn.dl.total / total.item() if total > 0 else 1.0
             if share != 1:
                 learn.loss = learn.loss * share
-                lists = learn.opt.param_lists
+                lists = [] if self._weighed_elsewhere else learn.opt.param_lists
                 grads = [p.grad for params in lists for p in params if p.grad is not None]
                 if grads:
                     torch._foreach_mul_(grads, share)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -84,6 +85,13 @@ def _spread_slice(value: slice, count: int, name: str) -> list[float]:
             "must be above 0"
         )
     return even_mults(low, high, count)
+
+
+def _refuse_rates(rates: Iterable[Any]) -> None:
+    """Complain of a learning rate with which a model would get worse, or be broken."""
+    for rate in rates:
+        if not isinstance(rate, float | int) or not 0 <= rate < math.inf:
+            raise ValueError(f"lr={rate!r}; give a number of 0 or more, such as 1e-3")
 
 
 def group_params(params: Iterable[Any]) -> list[list[Tensor]]:
@@ -183,10 +191,13 @@ class BaseOptimizer(ABC):
             value: what `spread` takes: a number, a slice, or one for each group.
 
         Raises:
-            ValueError: for an unknown name, or values that are not one for each group.
+            ValueError: for an unknown name, values that are not one for each group, or a learning
+                rate that is no number of 0 or more.
         """
         count = len(self.param_lists)
         numbers = [value] * count if type(value) is float else spread(value, count, name=name)
+        if name == "lr":
+            _refuse_rates(numbers)
         self._write_hyper(name, numbers)
 
     def set_hypers(self, **hypers: Any) -> None:

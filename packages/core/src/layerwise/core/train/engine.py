@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from layerwise.core.errors import DataError
 from layerwise.core.nested import to_device, to_plain
 from layerwise.core.random import draw_seed
 from layerwise.core.train.batches import Resume, epoch_batches
@@ -153,8 +154,15 @@ def all_batches(learn: TrainState, dl: Iterable[Any], resume: Resume | None = No
     if resume is not None:
         resume.restore(learn)
         first = resume.batches
+    number = first - 1
     for number, batch in enumerate(batches, first):
         one_batch(learn, number, batch)
+    if number < 0 and learn.training:
+        raise DataError(
+            f"the training loader gave no batch in epoch {learn.epoch}: it has no items, or fewer "
+            "than a batch and drop_last=True, or is a stream that was read to its end before. "
+            "A learner that was loaded from an export has no data; set learn.dls to train it"
+        )
 
 
 def one_batch(learn: TrainState, number: int, batch: Any) -> None:

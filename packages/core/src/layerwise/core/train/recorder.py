@@ -130,7 +130,8 @@ class Recorder(Callback):
                 self._publish_batch(average)
         else:
             self.loss_metric.accumulate(learn)
-        if learn.training and learn.strategy.processes > 1 and not learn.dl.items:
+        several = learn.strategy.processes > 1
+        if learn.training and several and learn.strategy.batch_items(learn)[0] == 0:
             return
         if self.train_metrics if learn.training else self.valid_metrics:
             for metric in self._metrics:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from layerwise.core.devices import any_process
 from layerwise.core.errors import BundleError
 from layerwise.core.optim.saved import copy_for
 from layerwise.core.random import get_random_states, set_random_states
@@ -87,10 +88,7 @@ def take(
             )
             for key, cb in _named_callbacks(learn.cbs)
         },
-        "metrics": [
-            _copied(m.state_dict(), f"the metric {m.name}") if batches else {}
-            for m in learn.metrics
-        ],
+        "metrics": _metric_states(learn) if batches else [{} for _ in learn.metrics],
         "loss": None if loss is None else _copied(loss),
         "epoch_random": _packed_random(getattr(learn, "epoch_random", {})) if batches else {},
         "loaders": [[g.get_state() for g in loader_generators(dl)] for dl in _loaders(learn)],
@@ -136,7 +134,8 @@ def restore(learn: TrainState, state: Mapping[str, Any]) -> None:
         setattr(learn, name, state["fit"][name])
     learn.log_bus.step = state["fit"]["log_step"]
     for metric, saved in zip(learn.metrics, state["metrics"], strict=True):
-        metric.load_state_dict(_moved(saved, learn.device))
+        # What all processes have seen, one takes up: it is added together again at the end.
+        metric.load_state_dict(_moved(saved, learn.device) if learn.strategy.rank == 0 else {})
     if state["loss"] is not None:
         learn.loss = _moved(state["loss"], learn.device)
     for key, cb in _named_callbacks(learn.cbs):
@@ -146,6 +145,20 @@ def restore(learn: TrainState, state: Mapping[str, Any]) -> None:
         for generator, own in zip(loader_generators(dl), generators, strict=True):
             generator.set_state(own)
     _put_back_random(state["random"])
+
+
+def _metric_states(learn: TrainState) -> list[dict[str, Any]]:
+    """What each metric has seen of this epoch, in all processes together."""
+    own = [metric.state_dict() for metric in learn.metrics]
+    whole = own
+    if any_process(any(own), learn.device) and learn.strategy.processes > 1:
+        whole = []
+        for metric, state in zip(learn.metrics, own, strict=True):
+            metric.sync()
+            whole.append(metric.state_dict())
+            metric.load_state_dict(state)
+    named = zip(learn.metrics, whole, strict=True)
+    return [_copied(state, f"the metric {metric.name}") for metric, state in named]
 
 
 _PYTHON = "random_state"

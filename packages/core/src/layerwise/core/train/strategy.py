@@ -8,7 +8,7 @@ this is what model and optimizer say themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -31,6 +31,9 @@ class Strategy:
         >>> Strategy().processes, Strategy().rank
         (1, 0)
     """
+
+    shards: ClassVar[bool] = False
+    """Whether each process has only a part of the model's weights."""
 
     @property
     def processes(self) -> int:
