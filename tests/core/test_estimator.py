@@ -172,6 +172,37 @@ def test_callbacks_that_were_given_stay_as_they_are():
     assert "learn" not in vars(given[0])
 
 
+def with_norm(n_in, n_out):
+    return nn.Sequential(nn.Linear(n_in, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, n_out))
+
+
+@pytest.mark.parametrize("count", [65, 33])
+def test_batch_norm_trains_whatever_is_left_for_the_last_batch(count):
+    x, y = make_classification(count, random_state=0)
+    model = LearnerClassifier(with_norm, n_epoch=2, random_state=0).fit(x, y)
+    assert model.score(x, y) > 0.5
+    assert len(model.predict(x)) == count
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"module": nn.Linear(4, 3)}, "module=Linear.* is a model already; give what makes one"),
+        ({"layers": 8}, r"layers=8; give the sizes of the hidden layers, as \(8,\)"),
+    ],
+    ids=["module", "layers"],
+)
+def test_settings_that_make_no_model_are_told(settings, told):
+    with pytest.raises(TypeError, match=told):
+        LearnerClassifier(n_epoch=1, **settings).fit(*IRIS)
+
+
+def test_unknown_settings_are_refused_with_the_nearest_name():
+    wrong = {"n_epochs": 3}
+    with pytest.raises(TypeError, match=r"unknown keyword 'n_epochs'\. Did you mean 'n_epoch'"):
+        LearnerClassifier(**wrong)
+
+
 def test_without_scikit_learn_the_import_says_what_to_install():
     code = (
         "import sys; sys.modules['sklearn.base'] = None\n"

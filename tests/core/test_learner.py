@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from layerwise.core.callback.nan_guard import NaNGuard
 from layerwise.core.data.block import CategoryBlock, DataBlock, TransformBlock
 from layerwise.core.data.dataset import Datasets
 from layerwise.core.data.loader import DataLoader
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
+from layerwise.core.errors import DataError
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.classification import accuracy
 from layerwise.core.metrics.regression import mae
@@ -544,6 +546,17 @@ def test_show_results_of_the_training_data(words, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
+def test_what_loaders_of_plain_samples_cannot_show_is_told(make_learner):
+    learn = make_learner()
+    with pytest.raises(TypeError, match=r"show_results needs .* a Datasets or a DataBlock"):
+        learn.show_results()
+    with pytest.raises(TypeError, match=r"show_batch needs .*one_batch\(\)"):
+        learn.dls.show_batch()
+    stock = DataLoaders(torch_data.DataLoader([(torch.ones(3), torch.ones(1))] * 4, 2))
+    with pytest.raises(TypeError, match=r"torch.utils.data.*get_preds\(dl=loader\)"):
+        stock.test_dl([1])
+
+
 # -- augmentation at prediction ------------------------------------------------------------
 
 
@@ -851,7 +864,7 @@ def test_a_model_that_is_none_is_told_what_to_be(make_learner, wrong):
 
 @pytest.mark.parametrize("wrong", ["mse", nn.MSELoss, CrossEntropyLossFlat], ids=str)
 def test_a_loss_that_is_none_is_told_what_to_be(make_learner, wrong):
-    with pytest.raises(TypeError, match="loss_func=.* is no loss function"):
+    with pytest.raises(TypeError, match=r"loss_func=.* is no loss function"):
         make_learner(loss_func=wrong)
 
 
@@ -871,6 +884,17 @@ def test_epochs_that_are_no_number_are_refused(make_learner, wrong):
         make_learner().fit(wrong)
 
 
+@pytest.mark.parametrize("wrong", ["max-autotune", None, 3], ids=str)
+def test_compile_settings_that_are_none_are_told_what_to_be(make_learner, wrong):
+    with pytest.raises(TypeError, match=r"compile=.*True, or options .*'mode': 'max-autotune'"):
+        make_learner(compile=wrong)
+
+
+def test_a_fit_begins_with_an_epoch_there_is(make_learner):
+    with pytest.raises(ValueError, match=r"start_epoch=-1; give"):
+        make_learner().fit(2, start_epoch=-1)
+
+
 def test_other_models_go_along(make_learner):
     learn = make_learner()
     teacher = nn.Linear(1, 1)
@@ -880,6 +904,9 @@ def test_other_models_go_along(make_learner):
         learn.add_model("teacher", teacher)
     with pytest.raises(ValueError, match="identifier"):
         learn.add_model("my teacher", teacher)
+    with pytest.raises(TypeError, match="'made' is a function"):
+        learn.add_model("made", lambda x: x)
+    assert list(learn.aux_models) == ["teacher"]
 
 
 def test_other_models_are_saved_and_loaded_with_the_learner(make_learner):
@@ -897,3 +924,20 @@ def test_other_models_are_saved_and_loaded_with_the_learner(make_learner):
     with pytest.raises(ValueError, match="does not fit the model 'teacher'"):
         wrong.load(file)
     assert torch.equal(wrong.model.weight, before)
+
+
+def test_a_default_callback_that_is_given_takes_the_place_of_its_own_kind(make_learner):
+    """Two recorders would print each row twice."""
+    learn = make_learner(cbs=[Recorder(train_metrics=True), NaNGuard("skip")])
+    kinds = [type(cb) for cb in learn.cbs]
+    assert kinds.count(Recorder) == kinds.count(NaNGuard) == 1
+    assert learn.recorder.train_metrics
+    assert learn.nan_guard.policy == "skip"
+
+
+def test_predictions_of_no_items_are_refused_unless_asked_for_by_name(make_learner):
+    learn = make_learner()
+    learn.dls = DataLoaders(learn.dls.train, DataLoader([], 4))
+    for call in (learn.get_preds, learn.validate):
+        with pytest.raises(DataError, match=r"loader 1 has no items .* dl=learn\.dls\.test_dl"):
+            call()

@@ -101,6 +101,14 @@ def test_what_has_no_weights_says_what_to_do():
         create_vision_model(xresnet18, 3, pretrained=False, weights="x.pth")
 
 
+def test_a_misspelt_name_is_told_the_nearest():
+    with pytest.raises((ImportError, ValueError)) as caught:
+        create_vision_model("resnt18", 3)
+    assert caught.value.__notes__ == [
+        "Of torchvision's: Did you mean 'resnet18' or 'resnet152' or 'resnet101'?"
+    ]
+
+
 def test_other_names_are_those_of_timm():
     pytest.importorskip("torch")
     try:

@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -121,6 +123,7 @@ def groups_of(count, bs, n_acc):
     return found
 
 
+@pytest.mark.filterwarnings("ignore:GradientAccumulation.* gathers nothing")
 @pytest.mark.parametrize("is_known", [True, False], ids=["known length", "unknown length"])
 @pytest.mark.parametrize("name", LOSSES)
 @settings(max_examples=12, deadline=None)
@@ -325,6 +328,16 @@ class Total(Callback):
 def test_fewer_than_one_item_is_refused(n_acc):
     with pytest.raises(ValueError, match="1 or more"):
         GradientAccumulation(n_acc)
+
+
+@pytest.mark.parametrize(("n_acc", "told"), [(1, 0), (8, 1), (9, 0)], ids=str)
+def test_a_batch_that_is_a_group_by_itself_is_told(make_learner, n_acc, told):
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        make_learner(cbs=GradientAccumulation(n_acc), bs=8).fit(2)
+    texts = [str(w.message) for w in heard]
+    assert len(texts) == told
+    assert all("n_acc counts items, and a batch has 8" in text for text in texts)
 
 
 def test_the_penalty_of_a_callback_is_shared_out_too():

@@ -86,6 +86,9 @@ def test_r6_skipping_leaves_the_batch_out_and_goes_on(make_learner, what):
         learn.fit(2)
     assert learn.nan_guard.skipped == 1
     assert all(v.isfinite().all() for v in learn.model.state_dict().values())
+    recorder = learn.recorder  # the smoothed loss would be NaN for good
+    assert len(recorder.losses) == len(recorder.lrs) == 7
+    assert all(math.isfinite(loss) for loss in [*recorder.losses, recorder.values[1][0]])
     # By hand: the same batches without that one.
     torch.manual_seed(0)
     twin = make_learner(network())

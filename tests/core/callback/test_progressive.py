@@ -1,5 +1,7 @@
 """`ProgressiveResizing`: which sizes when, and what becomes of images, masks and other targets."""
 
+import warnings
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -141,6 +143,23 @@ def test_image_targets_are_interpolated_and_others_left():
     (x,), (y, points), (_, _, given) = looks.train[0]
     torch.testing.assert_close(y, 2 * x)
     assert torch.equal(points, given)
+
+
+def test_pictures_too_small_for_its_steps_are_told():
+    data = [(x, x.mean()) for x in images()]
+    for settings, told in (({}, 1), ({"initial": 1.0}, 0), ({"multiple": 4}, 0)):
+        learn = Learner(
+            DataLoaders(DataLoader(data, 2)),
+            nn.Conv2d(1, 1, 1),
+            lambda p, *t: p.mean(),
+            cbs=ProgressiveResizing(**settings),
+        )
+        with warnings.catch_warnings(record=True) as heard, learn.no_logging():
+            warnings.simplefilter("always")
+            learn.fit(2)
+        texts = [str(w.message) for w in heard]
+        assert len(texts) == told, settings
+        assert all("16 x 24" in t and "smaller multiple than 32" in t for t in texts)
 
 
 def test_inputs_without_images_are_refused(make_learner):

@@ -215,6 +215,7 @@ APART = [
     {"bf16", "fp16"},
     {"SAM", "accumulation"},
     {"SAM", "fp16"},
+    {"LSUV", "fp16"},  # weights made from four items: they may overflow, which the guard refuses
     {"save model", "save model and optimizer"},
 ]
 OPTIMIZERS = {

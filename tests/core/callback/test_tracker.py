@@ -90,6 +90,12 @@ def test_a_comparison_of_ones_own_decides(make_learner):
     assert bests(make_learner, tracker, 3.0, 2.0, 4.0) == [1, 0, 1]
 
 
+@pytest.mark.parametrize("wrong", ["min", min, lambda value: True], ids=["text", "min", "one"])
+def test_a_comparison_that_is_none_is_refused(wrong):
+    with pytest.raises(TypeError, match=r"comp=.*comp\(value, best\), such as operator.lt"):
+        TrackerCallback(comp=wrong)
+
+
 def test_better_by_too_little_is_not_better(make_learner):
     tracker = TrackerCallback(min_delta=0.5)
     assert bests(make_learner, tracker, 3.0, 2.6, 2.4, 2.0) == [1, 0, 1, 0]

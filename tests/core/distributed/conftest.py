@@ -1,5 +1,6 @@
 """Jobs of several processes: started by the launcher, once for all tests that read results."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -84,12 +85,16 @@ class TwoHosts:
         return self
 
     def __exit__(self, *_):
-        for agent in self.agents:
-            if agent.poll() is None:
-                os.killpg(agent.pid, 9)
-            agent.communicate()
-        for number in (0, 1):
+        for number in (0, 1):  # with the workers, who would keep the pipes open
+            inside = subprocess.run(
+                ["ip", "netns", "pids", f"lw{number}"], capture_output=True, text=True, check=False
+            )
+            for pid in inside.stdout.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), 9)
             subprocess.run(["ip", "netns", "del", f"lw{number}"], check=False)
+        for agent in self.agents:
+            agent.communicate()
 
     def _ip(self, *words):
         subprocess.run(["ip", *words], check=True)
@@ -139,9 +144,10 @@ def wait_for():
 
 
 _NAMES = {
-    1: "sizes masked accumulated thawed unseen written",
+    1: "sizes masked accumulated thawed unseen parted beside untargeted written",
     2: "sizes stock masked accumulated thawed norms sharded loaded sharded_by_torch found_rate "
-    "unused first refusals gone_on unseen overflown dealt_by_torch averaged written",
+    "unused first refusals gone_on unseen parted beside untargeted each diverged overflown "
+    "dealt_by_torch averaged written",
     4: "sizes stock loaded",
 }
 

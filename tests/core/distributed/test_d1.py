@@ -64,17 +64,40 @@ def test_d1_parts_that_weigh_unequally_give_the_gradient_of_the_whole(results, n
     assert_equal_training(results(1, name)[0], results(2, name))
 
 
-@pytest.mark.parametrize("name", ["plain", "accumulated"])
+@pytest.mark.parametrize("name", ["plain", "accumulated", "flat"])
 def test_d1_a_process_whose_targets_are_all_ignored_adds_nothing(results, name):
     assert_equal_training(results(1, "unseen")[0][name], [p[name] for p in results(2, "unseen")])
 
 
+@pytest.mark.parametrize("name", ["plain", "accumulated"])
+def test_d1_several_losses_train_in_several_processes_as_in_one(results, name):
+    one = results(1, "parted")[0][name]
+    for part in results(2, "parted"):
+        for key, value in one.items():
+            torch.testing.assert_close(part[name][key], value, rtol=1e-5, atol=1e-6)
+        assert 'pass strategy="ddp"' in part["said"]
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+def test_d1_a_model_beside_is_trained_by_all_processes_together(results, strategy):
+    one = results(1, "beside")[0][strategy]
+    for part in results(2, "beside"):
+        for key, value in one.items():
+            torch.testing.assert_close(part[strategy][key], value, rtol=1e-5, atol=1e-6)
+
+
+def test_d1_a_loss_that_a_callback_sets_needs_no_targets(results):
+    one = results(1, "untargeted")[0]
+    for part in results(2, "untargeted"):
+        for key, value in one.items():
+            torch.testing.assert_close(part[key], value, rtol=1e-5, atol=1e-6)
+
+
 def test_d1_a_loader_that_deals_its_samples_itself_is_used_as_it_is(results):
     first, second = results(2, "dealt_by_torch")
-    epochs = [
-        [chain(*part["seen"][start : start + 4]) for part in (first, second)] for start in (0, 4)
-    ]
-    epochs = [list(chain(*parts)) for parts in epochs]
+    halves = [part["seen"][start : start + 4] for start in (0, 4) for part in (first, second)]
+    seen = [list(chain(*half)) for half in halves]
+    epochs = [seen[0] + seen[1], seen[2] + seen[3]]
     assert [sorted(epoch) for epoch in epochs] == [list(range(32))] * 2
     assert epochs[0] != epochs[1]
     assert all(torch.equal(first["weights"][n], w) for n, w in second["weights"].items())

@@ -22,12 +22,11 @@ def last_steps(folder):
         _, rank, start, _ = file.name.split(".")
         for line in file.read_text().splitlines():
             step, ids = json.loads(line)
-            begun = int(start) // 2_000_000_000  # processes of one time start within a second
-            found.setdefault(step, {})[int(rank), begun] = ids
+            found.setdefault(step, {})[int(rank), int(start)] = ids
     steps = {}
     for step, parts in found.items():
         last = max(begun for _, begun in parts)
-        steps[step] = [i for (_, begun), ids in parts.items() if last - begun <= 1 for i in ids]
+        steps[step] = [i for (_, begun), ids in parts.items() if begun == last for i in ids]
     return steps
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 import torch
 
 
@@ -35,6 +36,11 @@ def test_d6_process_0_goes_first_where_it_has_to(results):
     assert told_of(results(2, "first"), "again") == [3, 3]
 
 
+def test_d6_a_wrong_strategy_is_refused_by_one_process_too(make_learner):
+    with pytest.raises(ValueError, match=r"Did you mean 'fsdp2'\?"):
+        make_learner().to_distributed(strategy="fsdp")
+
+
 def test_d6_wrong_calls_are_refused_by_all(results):
     for said in results(2, "refusals"):
         assert "Did you mean 'fsdp2'?" in said["strategy"]
@@ -48,6 +54,28 @@ def test_d6_wrong_calls_are_refused_by_all(results):
 def test_d6_the_average_of_the_weights_has_the_same_buffers_in_all(results):
     first, second = results(2, "averaged")
     assert all(torch.equal(first[name], value) for name, value in second.items())
+
+
+def test_d6_every_callback_trains_the_same_in_all_processes_or_says_why_not(results):
+    first, second = results(2, "each")
+    refused = {"ddp": {"parts"}, "fsdp2": {"parts", "average", "flat", "first"}}
+    for (strategy, name), weights in first.items():
+        other = second[strategy, name]
+        if name in refused[strategy]:
+            assert weights == other
+            assert "in one process" in weights or 'strategy="ddp"' in weights
+            continue
+        for key, value in weights.items():
+            assert torch.equal(value, other[key]), (strategy, name)
+            torch.testing.assert_close(value, first["ddp", name][key], rtol=1e-5, atol=1e-6)
+
+
+def test_d6_models_that_have_come_apart_are_told_of_once(results):
+    first, second = results(2, "diverged")
+    assert first["Learner"] == second["Learner"] == []
+    assert len(first["Aside"]) == 1
+    assert "learn.call_model" in first["Aside"][0]
+    assert second["Aside"] == []
 
 
 def test_d6_an_overflow_in_one_process_is_skipped_by_all(results):

@@ -111,10 +111,12 @@ def test_larger_files_than_allowed_are_not_read(path):
         read_bundle(path, kind="learner", max_bytes=size - 1)
 
 
-@pytest.mark.parametrize("what", ["missing", "folder"])
-def test_what_is_no_file_is_said_so(tmp_path, what):
+@pytest.mark.parametrize(
+    ("what", "told"), [("missing", "there is no such file"), ("folder", "it is a folder; give a")]
+)
+def test_what_is_no_file_is_said_so(tmp_path, what, told):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(BundleError, match=f"{what} cannot be used: there is no such file"):
+    with pytest.raises(BundleError, match=f"{what} cannot be used: {told}"):
         read_bundle(tmp_path / what, kind="learner")
 
 

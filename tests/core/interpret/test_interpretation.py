@@ -186,6 +186,12 @@ def test_an_activation_can_be_given():
     assert interp[[0, 1]][1].abs().sum() == 0
 
 
+def test_a_loader_without_items_is_refused(numbers):
+    empty = numbers.dls.test_dl([], with_labels=True)
+    with raises_with(ValueError, "no items", "dl="):
+        Interpretation.from_learner(numbers, dl=empty)
+
+
 def test_a_loader_without_targets_is_refused(numbers):
     dl = numbers.dls.test_dl([1, 2])
     with raises_with(ValueError, "no targets", "with_labels=True"):

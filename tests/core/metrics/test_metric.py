@@ -151,6 +151,14 @@ def test_everything_usual_becomes_a_metric():
         mk_metric("accuracy")
 
 
+@pytest.mark.parametrize("options", [{}, {"force_finite": True}], ids=["function", "partial"])
+def test_a_function_of_scikit_learn_takes_targets_first_and_is_refused_as_it_is(options):
+    r2_score = pytest.importorskip("sklearn.metrics").r2_score
+    given = partial(r2_score, **options) if options else r2_score
+    with pytest.raises(TypeError, match=r"targets first.*skm_to_fastai\(r2_score\)"):
+        mk_metric(given)
+
+
 def test_options_of_a_pooled_function_reach_its_metric():
     pred, targ = torch.eye(3), torch.tensor([0, 1, 1])
     metric = mk_metric(partial(foreground_acc, bkg_idx=1, axis=-1))

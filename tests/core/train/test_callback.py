@@ -114,6 +114,23 @@ def test_after_a_base_class_means_after_its_subclasses_too():
     assert [type(cb).__name__ for cb in found] == ["Derived", "Last"]
 
 
+@pytest.mark.parametrize("side", ["after", "before"])
+def test_an_order_by_the_name_of_a_class_is_refused(side):
+    kind = type("Late", (Callback,), {side: ("Recorder",)})
+    with pytest.raises(TypeError, match=f"Late.{side} holds 'Recorder'.*the class itself"):
+        _ordered([kind(), Recorder()])
+
+
+def test_what_it_keeps_has_to_be_its_own(make_learner):
+    class Forgets(Callback):
+        keeps = ("loss",)  # the learner has one
+
+    learn = make_learner(cbs=Forgets())
+    learn.fit(1)
+    with pytest.raises(AttributeError, match=r"Forgets.keeps names 'loss', which it does not have"):
+        learn.forgets.state_dict()
+
+
 def test_a_circle_is_refused_by_the_names_in_it():
     class A(Callback):
         pass

@@ -43,6 +43,15 @@ def recorder_with(learn, **settings):
 # -- the table -----------------------------------------------------------------------------
 
 
+def test_a_metric_that_fails_is_named_with_what_it_got(make_learner):
+    def broken(pred, target):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        make_learner(metrics=[mae, broken]).fit(1)
+    assert "the metric 'broken', of predictions Tensor (8, 1) float32" in caught.value.__notes__[0]
+
+
 def test_a_row_has_epoch_losses_metrics_and_time(rows):
     learn, found = rows(metrics=[mae, mse])
     learn.fit(2)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from layerwise.core.callback.clip import GradientClip
+from layerwise.core.callback.nan_guard import NaNGuard
 from layerwise.core.callback.schedule import ParamScheduler
 from layerwise.core.data.block import CategoryBlock, DataBlock, TransformBlock
 from layerwise.core.data.readers import ItemGetter
@@ -22,6 +23,7 @@ from layerwise.core.optim.schedules import SchedCos
 from layerwise.core.optim.wrap import OptimWrapper
 from layerwise.core.random import set_seed
 from layerwise.core.tensors import TensorImage
+from layerwise.core.train.recorder import Recorder
 from layerwise.core.train.run_config import loader_settings
 from layerwise.core.transforms.numeric import IntToFloatTensor, Normalize
 
@@ -66,6 +68,7 @@ VARIANTS = {
         "opt_func": RAdam,
         "cbs": [GradientClip(0.5)],
     },
+    "defaults with other settings": {"cbs": [Recorder(train_metrics=True), NaNGuard("skip")]},
 }
 
 

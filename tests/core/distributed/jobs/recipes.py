@@ -7,6 +7,7 @@ Each function trains something and returns what the tests compare; it goes to `<
 import contextlib
 import io
 import sys
+import warnings
 from functools import partial
 from pathlib import Path
 
@@ -295,15 +296,139 @@ def gone_on(out):
 
 
 def unseen(out):
-    """No target of process 1 counts, in any step; without and with accumulation."""
+    """No target of process 1 counts, in any step."""
     results = {}
-    for name, cbs in {"plain": [], "accumulated": [GradientAccumulation(16)]}.items():
-        learn = learner(out=out, loss_func=nn.CrossEntropyLoss(ignore_index=-1), metrics=[])
+    group = GradientAccumulation(16)
+    for name, cbs in {"plain": [], "accumulated": [group], "flat": [SAM()]}.items():
+        loss = nn.CrossEntropyLoss(ignore_index=-1)
+        learn = learner(out=out, loss_func=loss, opt_func=SGD, lr=0.5, metrics=[])
         made = [(x, i, y if number % 8 < 4 else torch.tensor(-1)) for number, (x, i, y) in
                 enumerate(samples(32))]  # fmt: skip
         learn.dls = DataLoaders(DataLoader(made, 8), DataLoader(made, 8), n_inp=2)
         results[name] = trained(learn, 2, cbs=cbs)
     return results
+
+
+def parted(out):
+    """Several losses by name: two train an optimizer each, the third trains both."""
+
+    def losses(pred, target):
+        loss = nn.functional.cross_entropy(pred, target)
+        return {"head": loss, "body": 2 * loss, "both": pred.square().mean()}
+
+    results = {}
+    for name, cbs in {"plain": [], "accumulated": [GradientAccumulation(16)]}.items():
+        splitter = lambda m: {"body": list(m.body.parameters()), "head": list(m.head.parameters())}
+        learn = learner(32, 8, out=out, opt_func=Optimizers.of(body=SGD, head=Adam),
+                        loss_func=losses, splitter=splitter, metrics=[])  # fmt: skip
+        with learn.no_logging(), learn.distrib_ctx():
+            learn.fit(2, cbs=cbs)
+            results[name] = state_of(learn)
+    if num_distrib() > 1:
+        try:
+            with learn.no_logging(), learn.distrib_ctx(strategy="fsdp2"):
+                learn.fit(1)
+        except ValueError as error:
+            results["said"] = str(error)
+            learn.detach_distributed()
+    return results
+
+
+def beside(out):
+    """A second model that is trained too, made with other weights in each process."""
+    results = {}
+    for strategy in ("ddp", "fsdp2"):
+        learn = learner(32, 8, out=out, metrics=[])
+        torch.manual_seed(rank_distrib())
+        learn.add_model("critic", nn.Linear(3, 3))
+        critic = learn.aux_models["critic"]
+        learn.splitter = lambda m, critic=critic: [list(m.parameters()), list(critic.parameters())]
+        learn.loss_func = lambda pred, y, critic=critic: nn.functional.cross_entropy(
+            critic(pred), y
+        )
+        with learn.no_logging(), learn.distrib_ctx(strategy=strategy):
+            learn.fit(2)
+            results[strategy] = {
+                **state_of(learn), **{k: v.clone() for k, v in critic.state_dict().items()}
+            }  # fmt: skip
+    return results
+
+
+EACH = {
+    "mixup": lambda: [MixUp()],
+    "accumulation": lambda: [GradientAccumulation(24), GradientClip(0.1)],
+    "fp16": lambda: [MixedPrecision("fp16"), GradientClip(0.1)],
+    "bf16": lambda: [MixedPrecision("bf16")],
+    "statistics": lambda: [ActivationStats(), CollectDataCallback(), BnFreeze()],
+    "guards": lambda: [NaNGuard("skip"), TerminateOnNaNCallback()],
+    "trackers": lambda: [EarlyStoppingCallback(), ReduceLROnPlateau(), ShortEpochCallback(0.6)],
+    "best": lambda: [SaveModelCallback(every_epoch=True, with_opt=True)],
+    "profile": lambda: [ProfileCallback(show=False), ChannelsLast(), ShowGraphCallback()],
+    "average": lambda: [EMA(0.9)],
+    "flat": lambda: [SAM()],
+    "first": lambda: [LSUV()],
+    "parts": lambda: [AutoMicroBatch()],
+}
+
+
+def each(out):
+    """Every callback under both strategies: the weights at the end, or what is said instead."""
+    results = {}
+    for strategy in ("ddp", "fsdp2"):
+        for name, cbs in EACH.items():
+            torch.manual_seed(1)
+            learn = learner(44, 8, out=out / f"{strategy}_{name}", model=Net(0.2))
+            try:
+                with learn.no_bar(), learn.no_logging(), learn.distrib_ctx(strategy=strategy):
+                    learn.fit(2, cbs=cbs())
+                    results[strategy, name] = state_of(learn)
+            except ValueError as error:
+                results[strategy, name] = str(error)
+                learn.detach_distributed()
+    return results
+
+
+class OwnTask(Callback):
+    """A loss of what the model gives alone, for batches without targets."""
+
+    def after_pred(self):
+        self.learn.loss_grad = self.learn.pred.square().mean()
+
+
+def untargeted(out):
+    """Batches without targets, the last with parts of two sizes."""
+    torch.manual_seed(1)
+    learn = learner(out=out, model=nn.Linear(6, 4), opt_func=SGD, lr=0.1, metrics=[])
+    x = [x for x, _, _ in samples(23)]
+    learn.dls = DataLoaders(DataLoader(x, 4), DataLoader(x, 4), n_inp=1)
+    with learn.no_logging(), learn.distrib_ctx():
+        learn.fit(1, cbs=OwnTask())
+    return state_of(learn)
+
+
+class Aside(Learner):
+    """Calls the model past the learner, so that nobody averages its gradients."""
+
+    def batch_step(self):
+        if self.training:
+            loss = self.loss_func(self.model(*self.xb), *self.yb)
+            loss.backward()
+            self.opt.step()
+            self.opt.zero_grad()
+
+
+def diverged(out):
+    """What is said where the processes train models of their own, and where they do not."""
+    said = {}
+    for kind in (Learner, Aside):
+        made = learner(32, 8, out=out)
+        learn = kind(made.dls, made.model, CrossEntropyLossFlat(), path=out)
+        with warnings.catch_warnings(record=True) as found, learn.no_logging():
+            warnings.simplefilter("always")
+            with learn.distrib_ctx():
+                learn.fit(2)
+        said[kind.__name__] = [str(warning.message) for warning in found]
+    return said
 
 
 def overflown(out):
@@ -312,11 +437,10 @@ def overflown(out):
     for strategy in ("ddp", "fsdp2"):
         learn = learner(out=out, model=nn.Linear(6, 4), metrics=[])
         learn.dls = DataLoaders(DataLoader([(torch.ones(6), torch.zeros(1))] * 8, 4))
-        steps = []
+        factors = iter([1e37])
 
-        def loss(pred, _targets, steps=steps):
-            steps.append(len(steps))
-            return pred[:, 0].mean() * (1e37 if steps[-1] == 0 else 1.0)
+        def loss(pred, _targets, factors=factors):
+            return pred[:, 0].mean() * next(factors, 1.0)
 
         learn.loss_func = loss
         half = MixedPrecision("fp16")
@@ -340,8 +464,8 @@ def dealt_by_torch(out):
     """A loader with torch's DistributedSampler is used as it is, and its epochs differ."""
     data = samples(32)
     learn = learner(out=out, metrics=accuracy)
-    sampler = torch_data.distributed.DistributedSampler(data)
-    train = torch_data.DataLoader(data, 4, sampler=sampler)
+    dealt: torch_data.Sampler = torch_data.distributed.DistributedSampler(data)
+    train = torch_data.DataLoader(data, 4, sampler=dealt)
     learn.dls = DataLoaders(train, torch_data.DataLoader(data, 8), n_inp=2)
     seen = []
     note = lambda m, args: seen.append(args[1].tolist()) if m.training else None

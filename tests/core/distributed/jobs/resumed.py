@@ -2,7 +2,8 @@
 """A training that is killed and goes on, with dropout, augmentation and batch norm.
 
 Process number r writes its id to `pid.<r>` when it starts to train, the samples of each step to
-`ids.<r>.<start>.jsonl`, and at the end the hash of all weights and the optimizer to `hash.<r>`.
+`ids.<r>.<when process 0 began>.jsonl`, and at the end the hash of all weights and the optimizer to
+`hash.<r>`.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import torch
 from torch import nn
 
 from layerwise.core.all import *
+from layerwise.core.distributed.exchange import from_first
 
 EPOCHS, SIZE, BATCH = 4, 96, 16
 
@@ -53,9 +55,11 @@ class Steps(Callback):
 
     def __init__(self, out, pause, until):
         super().__init__()
-        self.until = until
-        self.file = (out / f"ids.{rank_distrib()}.{time.time_ns()}.jsonl").open("a")
-        self.pause = pause
+        self.out, self.pause, self.until = out, pause, until
+
+    def before_fit(self):
+        begun = from_first(time.time_ns())  # the same for all processes of one time
+        self.file = (self.out / f"ids.{rank_distrib()}.{begun}.jsonl").open("a")
 
     def before_batch(self):
         if not self.learn.training:

@@ -90,13 +90,20 @@ class MissingDependencyError(LayerwiseError, ImportError):
 def nearest(name: str, known: Iterable[str], *, count: int = 3) -> str:
     """A sentence with the names in `known` that are closest to `name`, empty when none is close.
 
+    Where none is spelt alike, those that begin with it count as close.
+
     Example:
         >>> nearest("shufle", ["shuffle", "seed", "bs"])
         " Did you mean 'shuffle'?"
+        >>> nearest("lr", ["lr_max", "wd"])
+        " Did you mean 'lr_max'?"
         >>> nearest("zzz", ["shuffle"])
         ''
     """
-    found = get_close_matches(name, list(known), n=count, cutoff=0.6)
+    names = list(known)
+    found = get_close_matches(name, names, n=count, cutoff=0.6)
+    if not found and len(name) > 1:
+        found = [each for each in names if each.startswith(name)][:count]
     if not found:
         return ""
     return " Did you mean " + " or ".join(repr(match) for match in found) + "?"

@@ -19,7 +19,7 @@ from torch.utils import data as stock
 
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.devices import default_device
-from layerwise.core.errors import MissingDependencyError
+from layerwise.core.errors import MissingDependencyError, names_nearest
 from layerwise.core.learner import Learner
 from layerwise.core.nn.losses import CrossEntropyLossFlat, MSELossFlat
 from layerwise.core.optim.algorithms import Adam
@@ -47,6 +47,7 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ha
 
     _loss: Callable[[], nn.Module]
 
+    @names_nearest
     def __init__(
         self,
         module: Callable[[int, int], nn.Module] | None = None,
@@ -82,8 +83,7 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ha
         seed = int(check_random_state(self.random_state).randint(2**31))
         self._measure(x)
         with no_random(seed):
-            make = self.module if self.module is not None else self._mlp
-            model = make(x.shape[1], n_out)
+            model = self._made(x.shape[1], n_out)
             inputs = torch.from_numpy(self._scaled(x))
             learn = Learner(
                 self._loaders(inputs, y), model, self._loss_func(), opt_func=self.opt_func,
@@ -101,7 +101,19 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ha
             for row in learn.recorder.values
         ]
 
+    def _made(self, n_in: int, n_out: int) -> nn.Module:
+        if isinstance(self.module, nn.Module):
+            raise TypeError(
+                f"module={self.module!r} is a model already; give what makes one, called with the "
+                "number of features and of outputs, so that each fit begins anew"
+            )
+        return self._mlp(n_in, n_out) if self.module is None else self.module(n_in, n_out)
+
     def _mlp(self, n_in: int, n_out: int) -> nn.Module:
+        if isinstance(self.layers, int):
+            raise TypeError(
+                f"layers={self.layers}; give the sizes of the hidden layers, as ({self.layers},)"
+            )
         sizes = [n_in, *self.layers]
         hidden: list[nn.Module] = []
         for before, after in pairwise(sizes):
@@ -120,7 +132,9 @@ class _LearnerEstimator(BaseEstimator):  # type: ignore[misc]  # scikit-learn ha
         for i, part in enumerate(parts):
             rows = stock.TensorDataset(x[part], y[part])
             order_of = stock.SequentialSampler if i else stock.RandomSampler
-            batches = stock.BatchSampler(order_of(rows), self.bs, drop_last=False)
+            # One row alone is left out of its epoch: batch norm could make nothing of it.
+            one_left = not i and len(part) > self.bs > 1 and len(part) % self.bs == 1
+            batches = stock.BatchSampler(order_of(rows), self.bs, drop_last=one_left)
             # Rows are taken a batch at a time, which is some ten times as fast as one by one.
             loaders.append(stock.DataLoader(rows, batch_size=None, sampler=batches))
         return DataLoaders(*loaders, device=self._device())

@@ -21,12 +21,12 @@ from layerwise.core.callback.resume import fit_or_resume
 from layerwise.core.callback.run_args import gather_args
 from layerwise.core.callback.schedule import fine_tune, fit_flat_cos, fit_one_cycle, fit_sgdr
 from layerwise.core.data.loader import DataLoader
-from layerwise.core.data.loaders import TfmdDL
+from layerwise.core.data.loaders import TfmdDL, shown_by
 from layerwise.core.distributed.files import load_shared, save_shared
 from layerwise.core.distributed.group import TIMEOUT
 from layerwise.core.distributed.parallel import detach_parallel, parallel_ctx, to_parallel
 from layerwise.core.distributed.trainer import detach_distributed, distrib_ctx, to_distributed
-from layerwise.core.errors import names_nearest, nearest
+from layerwise.core.errors import DataError, names_nearest, nearest
 from layerwise.core.items import L, listify
 from layerwise.core.metrics.metric import mk_metric
 from layerwise.core.nested import nested_reorder
@@ -156,10 +156,11 @@ class Learner(TrainState):
         self._opt: BaseOptimizer | None = None
         self._frozen_to = 0
         self._table = CallbackTable([])
-        usual: list[Callback] = []
-        if default_cbs:
-            usual = [kind() for kind in _USUAL]
-        self.add_cbs([*usual, *_listed(cbs)])
+        given = _listed(cbs)
+        usual = _USUAL if default_cbs else ()
+        # One of the same kind is given with other settings: it stands in the place of the default.
+        self.add_cbs([kind() for kind in usual if not any(_is_kind(cb, kind) for cb in given)])
+        self.add_cbs(given)
 
     # -- callbacks -------------------------------------------------------------------------
 
@@ -276,6 +277,8 @@ class Learner(TrainState):
                 f"add_model needs a new name that is an identifier, not {name!r}; there are: "
                 f"{', '.join(self.aux_models) or 'none'}"
             )
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"add_model keeps modules, and {name!r} is a {type(model).__name__}")
         self.aux_models[name] = model
         if self.device is not None:
             model.to(self.device)
@@ -374,7 +377,7 @@ class Learner(TrainState):
             resume: True goes on from the newest checkpoint that the callback `Checkpoint` wrote,
                 if there is one yet; a path from that file, or the newest in that folder.
         """
-        _refuse_epochs(n_epoch)
+        _refuse_epochs(n_epoch, start_epoch)
         opt = self.ready_opt(reset_opt)
         if wd is not None or self.wd is not None:
             opt.set_hyper("wd", self.wd if wd is None else wd)
@@ -432,15 +435,22 @@ class Learner(TrainState):
             return L(recorder.final_record) if recorder is not None else L()
 
     def _loader(self, ds_idx: int) -> Any:
+        found = None
         if hasattr(self.dls, "__getitem__"):
-            if 0 <= ds_idx < len(self.dls):
-                return self.dls[ds_idx]
+            found = self.dls[ds_idx] if 0 <= ds_idx < len(self.dls) else None
         elif ds_idx in (0, 1):
-            return self.dls.valid if ds_idx else self.dls.train
-        raise ValueError(
-            f"there is no loader {ds_idx} in these {type(self.dls).__name__}; pass the loader "
-            "itself as dl=, or ds_idx=0 for the training data"
-        )
+            found = self.dls.valid if ds_idx else self.dls.train
+        if found is None:
+            raise ValueError(
+                f"there is no loader {ds_idx} in these {type(self.dls).__name__}; pass the loader "
+                "itself as dl=, or ds_idx=0 for the training data"
+            )
+        if hasattr(found, "__len__") and not _length_of(found):
+            raise DataError(
+                f"loader {ds_idx} has no items (an export holds none); pass "
+                "dl=learn.dls.test_dl(items, with_labels=True), or without labels to predict"
+            )
+        return found
 
     @contextmanager
     def _in_fit(self) -> Iterator[None]:
@@ -644,7 +654,8 @@ class Learner(TrainState):
             shuffle: samples from anywhere in the data.
             kwargs: for the method that draws these types.
         """
-        loader: TfmdDL = (self._loader(ds_idx) if dl is None else dl).new(shuffle=shuffle)
+        given = shown_by(self._loader(ds_idx) if dl is None else dl, "show_results")
+        loader: TfmdDL = given.new(shuffle=shuffle)
         batch = loader.one_batch()
         with no_bar(self):
             _, _, decoded = self.get_preds(dl=[batch], with_decoded=True)
@@ -883,7 +894,19 @@ def _refuse_wrong(dls: Any, model: Any, loss_func: Any) -> None:
         raise TypeError(told)
 
 
-def _refuse_epochs(n_epoch: Any) -> None:
+def _length_of(loader: Any) -> int:
+    """The batches of a loader; 1 where it does not know, as a stream."""
+    try:
+        return len(loader)
+    except TypeError:
+        return 1
+
+
+def _is_kind(cb: Any, kind: type[Callback]) -> bool:
+    return issubclass(cb if isinstance(cb, type) else type(cb), kind)
+
+
+def _refuse_epochs(n_epoch: Any, start_epoch: int) -> None:
     if not isinstance(n_epoch, int | np.integer):
         raise TypeError(
             f"n_epoch={n_epoch!r}; give a whole number of epochs. For a part of one add the "
@@ -891,11 +914,16 @@ def _refuse_epochs(n_epoch: Any) -> None:
         )
     if n_epoch < 0:
         raise ValueError(f"n_epoch={n_epoch!r}; give a whole number of epochs, 0 or more")
+    if start_epoch < 0:
+        raise ValueError(f"start_epoch={start_epoch!r}; give the first epoch to do, 0 or more")
 
 
 def _options_of(compile: bool | Mapping[str, Any]) -> Mapping[str, Any] | None:  # noqa: A002
     if isinstance(compile, bool):
         return {} if compile else None
+    if not isinstance(compile, Mapping):
+        told = "give True, or options of torch.compile such as {'mode': 'max-autotune'}"
+        raise TypeError(f"compile={compile!r}; {told}")
     return dict(compile)
 
 

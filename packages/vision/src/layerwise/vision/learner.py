@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from layerwise.core.errors import names_nearest
+from layerwise.core.errors import names_nearest, nearest
 from layerwise.core.learner import Learner
 from layerwise.core.nn.hooks import num_features_model
 from layerwise.core.optim.algorithms import Adam
@@ -194,7 +194,14 @@ def _body_and_head(
 ) -> tuple[nn.Sequential, ModelMeta]:
     if isinstance(arch, str) and arch not in torchvision_models.__all__:
         name = arch.removeprefix("timm/")
-        model, cfg = create_timm_model(name, n_out, pretrained, n_in, init, custom_head, **kwargs)
+        try:
+            model, cfg = create_timm_model(
+                name, n_out, pretrained, n_in, init, custom_head, **kwargs
+            )
+        except (ImportError, ValueError) as error:
+            if close := nearest(arch, torchvision_models.__all__):
+                error.add_note(f"Of torchvision's:{close}")
+            raise
         if weights is not None:
             raise ValueError("weights= is not for models of timm; give the name with its tag")
         return model, ModelMeta(stats=(list(cfg["mean"]), list(cfg["std"])))

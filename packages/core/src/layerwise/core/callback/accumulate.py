@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -86,6 +87,12 @@ class GradientAccumulation(Callback):
         own, self._size = learn.strategy.batch_items(learn)
         self._is_filler = own == 0
         is_last = learn.n_iter > 0 and learn.iter == learn.n_iter - 1
+        if learn.train_iter == 0 and self._size >= self.n_acc > 1:
+            warnings.warn(
+                f"GradientAccumulation({self.n_acc}) gathers nothing: n_acc counts items, and a "
+                f"batch has {self._size}; give a larger n_acc, or leave it out",
+                stacklevel=2,
+            )
         learn.accumulating = self.items + self._size < self.n_acc and not is_last
 
     def before_backward(self) -> None:

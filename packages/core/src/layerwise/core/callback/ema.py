@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from layerwise.core.callback.single import refuse_second
+from layerwise.core.callback.single import refuse_parts, refuse_second
 from layerwise.core.nn.hooks import Hook
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 
@@ -84,20 +84,12 @@ class EMA(Callback):
             ValueError: where there are two, or each process has a part of the model.
         """
         refuse_second(self, EMA)
-        self._refuse_parts()
+        refuse_parts(self, "a second model that is whole")
         if not self.learn.only_valid:
             self._begin()
 
-    def _refuse_parts(self) -> None:
-        if self.learn.strategy.shards:
-            raise ValueError(
-                "EMA keeps the average as a whole second model, and under "
-                f"{self.learn.strategy!r} each process has a part of the model; train with "
-                'strategy="ddp", or without EMA'
-            )
-
     def _begin(self) -> None:
-        self._refuse_parts()
+        refuse_parts(self, "a second model that is whole")
         model = self.learn.model
         average = self.learn.aux_models["ema"] = _twin(model)
         self._stash, self._versions, self.updates = None, None, 0

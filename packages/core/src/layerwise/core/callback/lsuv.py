@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from layerwise.core.callback.single import refuse_parts
 from layerwise.core.devices import sum_processes
 from layerwise.core.nn.hooks import Hook, Hooks
 from layerwise.core.random import generator, keyed
@@ -56,6 +57,7 @@ class LSUV(Callback):
         """Initialise, once."""
         if self.done:
             return
+        refuse_parts(self, "whole weights (lsuv_init before distrib_ctx has them)")
         self.done = True
         learn = self.learn
         with keyed(learn.run_seed):  # the same draw in every process

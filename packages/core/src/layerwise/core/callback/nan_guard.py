@@ -18,6 +18,7 @@ from layerwise.core.callback.finite import (
 from layerwise.core.devices import any_process
 from layerwise.core.train.callback import Callback
 from layerwise.core.train.events import CancelFitException, CancelStepException
+from layerwise.core.train.recorder import Recorder
 
 __all__ = ["NaNGuard", "TerminateOnNaNCallback"]
 
@@ -36,7 +37,7 @@ class NaNGuard(Callback):
 
     Args:
         policy: "raise" an error that says where the first NaN is; or "skip" the step, with one
-            warning in a fit.
+            warning in a fit; the record and its smoothed loss leave such a batch out.
         max_skipped: how many steps in a row may be skipped; data are rarely as bad as ten batches
             one after the other, a model that has diverged is.
 
@@ -117,6 +118,9 @@ class NaNGuard(Callback):
                 stacklevel=2,
             )
         self.learn.log("nan_guard/skipped", self.skipped)
+        for cb in self.learn.cbs:
+            if isinstance(cb, Recorder):
+                cb.leave_out()
         raise CancelStepException
 
     def after_train(self) -> None:

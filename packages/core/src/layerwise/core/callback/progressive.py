@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -105,6 +106,12 @@ class ProgressiveResizing(Callback):
             raise ValueError(
                 "ProgressiveResizing found no images among the inputs: a tensor of (batch, "
                 "channels, height, width) with floating numbers"
+            )
+        if self.size is None and self.initial < 1 and self.size_at(0.0, full) == full:
+            warnings.warn(
+                f"ProgressiveResizing leaves these images as they are: {full[0]} x {full[1]} is "
+                f"too small for its steps; give a smaller multiple than {self.multiple}",
+                stacklevel=2,
             )
         size = self.size_at(learn.pct_train, full)
         if self.size is None or tuple(self.size) != size:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from layerwise.core.callback.accumulate import GradientAccumulation
 from layerwise.core.callback.precision import MixedPrecision
 from layerwise.core.callback.rnn import ModelResetter
-from layerwise.core.callback.single import refuse_second
+from layerwise.core.callback.single import refuse_parts, refuse_second
 from layerwise.core.train.callback import Callback
 from layerwise.core.train.engine import backward, forward
 from layerwise.core.train.events import Event
@@ -37,7 +37,8 @@ class SAM(Callback):
         rho: how far the weights are moved, in the norm over all of them.
 
     Raises:
-        ValueError: if `rho` is not above 0; in `before_fit`, together with `ModelResetter`.
+        ValueError: if `rho` is not above 0; in `before_fit`, together with `ModelResetter`
+            and where each process has a part of the model.
 
     Example:
         >>> SAM(rho=0.1).rho
@@ -60,6 +61,7 @@ class SAM(Callback):
         """Refuse what a second pass would spoil."""
         self._is_second, self._waiting = False, []
         refuse_second(self, SAM)
+        refuse_parts(self, "whole gradients")
         if any(isinstance(cb, ModelResetter) for cb in self.learn.cbs):
             raise ValueError(
                 "SAM calls the model twice with each batch, and a model with ModelResetter keeps "

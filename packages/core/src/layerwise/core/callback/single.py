@@ -1,4 +1,4 @@
-"""Callbacks of which a learner can use one, since two would do the same thing twice."""
+"""What callbacks refuse: a second one of their kind, and models of which they see a part."""
 
 from __future__ import annotations
 
@@ -19,4 +19,22 @@ def refuse_second(cb: Callback, kind: type[Callback]) -> None:
         raise ValueError(
             f"this learner has {names}, which would act on one another; keep one, and take the "
             "other away with learn.remove_cb(...)"
+        )
+
+
+def refuse_parts(cb: Callback, need: str) -> None:
+    """Complain if each process has only a part of the model.
+
+    Args:
+        cb: the callback.
+        need: what it needs, as in "EMA needs ...".
+
+    Raises:
+        ValueError: says what to train with.
+    """
+    strategy, name = cb.learn.strategy, type(cb).__name__
+    if strategy.shards:
+        raise ValueError(
+            f"{name} needs {need}, and under {strategy!r} each process has a part of the model; "
+            f'train with strategy="ddp", or without {name}'
         )

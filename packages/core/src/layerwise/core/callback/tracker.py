@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+
 from layerwise.core.callback.schedule import ParamScheduler
 from layerwise.core.devices import rank_distrib
 from layerwise.core.errors import nearest
@@ -42,6 +44,15 @@ def smaller_is_better(monitor: str) -> bool:
         [True, True, False]
     """
     return _SMALLER.search(monitor.lower()) is not None
+
+
+def _compares(comp: Any) -> bool:
+    """Whether this tells two numbers apart: `min`, for one, gives a number."""
+    try:
+        answers = comp(0.0, 1.0), comp(1.0, 0.0)
+    except TypeError:
+        return False
+    return all(isinstance(a, bool | np.bool_) for a in answers) and answers[0] != answers[1]
 
 
 class TrackerCallback(Callback):
@@ -80,6 +91,11 @@ class TrackerCallback(Callback):
         super().__init__()
         if min_delta < 0:
             raise ValueError(f"min_delta={min_delta}; say by how much to be better, 0 or more")
+        if comp is not None and not _compares(comp):
+            raise TypeError(
+                f"comp={comp!r} compares no two values; give a function that is called as "
+                "comp(value, best), such as operator.lt or operator.gt"
+            )
         self.monitor, self.comp, self.min_delta = monitor, comp, min_delta
         self.reset_on_fit = reset_on_fit
         self.best: float | None = None

@@ -319,7 +319,7 @@ class DataLoaders:
 
     def show_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Show samples of the training loader; arguments as for `TfmdDL.show_batch`."""
-        return self.train.show_batch(*args, **kwargs)
+        return shown_by(self.train, "show_batch").show_batch(*args, **kwargs)
 
     def new_empty(self) -> DataLoaders:
         """The same loaders and transforms over no items."""
@@ -342,6 +342,12 @@ class DataLoaders:
             kwargs: settings of the loader, for example `bs`.
         """
         source = self.loaders[1] if len(self.loaders) > 1 else self.train
+        if not hasattr(source, "new"):
+            raise TypeError(
+                f"test_dl makes another loader like this {type(source).__module__}."
+                f"{type(source).__name__}, which cannot be made anew; make one yourself, and pass "
+                "it on: learn.get_preds(dl=loader)"
+            )
         items: Any = test_items
         if hasattr(source.dataset, "test_set"):
             items = source.dataset.test_set(items, rm_type_tfms, with_labels)
@@ -435,3 +441,14 @@ def _unwrapped(members: Any) -> Any:
     if not isinstance(members, tuple | list):
         return members
     return members[0] if len(members) == 1 else members if members else None
+
+
+def shown_by(loader: Any, name: str) -> Any:
+    """`loader`, if it can show its samples; else an error that says which loaders can."""
+    if not hasattr(loader, name):
+        raise TypeError(
+            f"{name} needs transforms that turn numbers back into what people look at; loaders "
+            "made from a Datasets or a DataBlock have them. The numbers are in dls.one_batch(), "
+            "and predictions for them come from learn.get_preds()"
+        )
+    return loader

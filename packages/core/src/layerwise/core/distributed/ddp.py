@@ -9,11 +9,13 @@ from __future__ import annotations
 import gc
 from typing import Any
 
+import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from layerwise.core.distributed.several import SeveralProcesses, trainable
+from layerwise.core.optim.several import Optimizers
 from layerwise.core.train.state import TrainState
 
 __all__ = ["DDP"]
@@ -49,6 +51,7 @@ class DDP(SeveralProcesses):
 
     def refresh(self, learn: TrainState) -> None:
         """Wrap the model, anew where other parameters are trained than when it was wrapped."""
+        super().refresh(learn)
         trained = trainable(learn.model)
         current = learn.wrapped
         same = isinstance(current, _Wrapper) and current.module is learn.model
@@ -72,8 +75,22 @@ class DDP(SeveralProcesses):
         wrapped = learn.wrapped
         if wrapped is None or not learn.training:
             return learn.model
-        wrapped.require_backward_grad_sync = not learn.accumulating  # type: ignore[assignment]
+        sync = not learn.accumulating and not self._averages(learn)
+        wrapped.require_backward_grad_sync = sync  # type: ignore[assignment]
         return wrapped
+
+    def _averages(self, learn: TrainState) -> bool:
+        """Whether gradients are averaged here, once all are there.
+
+        Several losses go back one after another; torch would send what the first of them gives.
+        """
+        return isinstance(learn.opt, Optimizers)
+
+    def finish_grads(self, learn: TrainState) -> None:
+        """Average what torch has not exchanged while gradients were computed."""
+        super().finish_grads(learn)
+        if not learn.accumulating and self._averages(learn):
+            self._average(list(learn.model.parameters()))
 
     def full_grads(self, learn: TrainState) -> dict[str, Tensor]:
         """The mean over the processes of the gradients that wait."""
@@ -84,6 +101,17 @@ class DDP(SeveralProcesses):
                 dist.all_reduce(total)
                 grads[name] = total / self.processes
         return grads
+
+    def agree(self, learn: TrainState) -> bool:
+        """Whether the weights are the same in all processes, by their sum."""
+        every = [*learn.model.parameters(), *self._beside(learn)]
+        params = [param.detach() for param in every if param.is_floating_point()]
+        if not params:
+            return True
+        total = torch.stack([p.sum(dtype=torch.float64).to(params[0].device) for p in params]).sum()
+        sums = [torch.empty_like(total) for _ in range(self.processes)]
+        dist.all_gather(sums, total)
+        return all(torch.equal(found.nan_to_num(), total.nan_to_num()) for found in sums)
 
     def unused(self, learn: TrainState) -> list[str]:
         """Names of trained parameters that the last backward pass gave no gradient."""

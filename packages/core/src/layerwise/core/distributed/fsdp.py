@@ -89,6 +89,7 @@ class FSDP2(SeveralProcesses):
 
     def refresh(self, learn: TrainState) -> None:
         """Shard anew where other parameters are trained than when it was sharded."""
+        super().refresh(learn)
         if self._undo is None or trainable(learn.model) == self._trained:
             return
         with _same_optimizer(learn):

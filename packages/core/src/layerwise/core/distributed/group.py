@@ -11,13 +11,16 @@ import contextlib
 import gc
 import json
 import os
+import queue
 import signal
 import socket
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -36,6 +39,9 @@ the longest wait in a sound run is for process 0 to write a checkpoint."""
 
 _ANSWER = 1.0
 """Seconds in which a process that lives says so when the group breaks."""
+
+_PATIENCE = 5.0
+"""Seconds for the store to say what they said."""
 
 _store: Any = None  # where processes leave a word for each other; the launcher keeps it
 _groups = 0  # how many this process has been in: each meets under a name of its own
@@ -183,16 +189,41 @@ def _explain(error: BaseException) -> None:
     call = _collective(error)
     said = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
     try:
-        _store.set(f"word/{rank}", "waiting" if call else f"failed with {said}")
-        if call is None:
-            return
-        words = _words(rank, size)
+        words = _within(_PATIENCE, partial(_exchange_words, rank, size, call, said))
     except Exception as lost:  # the machine with the store is gone
         words = [f"the launcher's store cannot be reached ({type(lost).__name__})"]
+    if call is None:
+        return
     error.add_note(
         f"process {rank} of {size} on {socket.gethostname()} ({dist.get_backend()}) could not "
         f"finish {call} with the others: {'; '.join(words) or 'all of them answer'}"
     )
+
+
+def _within(seconds: float, question: Callable[[], list[str]]) -> list[str]:
+    """What `question` returns. Behind a cut cable no store answers, and torch waits for ever."""
+    answer: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answer.put(question())
+        except Exception as error:  # for the thread that waits
+            answer.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()  # which no exit waits for
+    try:
+        found = answer.get(timeout=seconds)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {seconds:g} s") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
+
+
+def _exchange_words(rank: int, size: int, call: str | None, said: str) -> list[str]:
+    """Say what happened here; what the others say, if this process was waiting for them."""
+    _store.set(f"word/{rank}", "waiting" if call else f"failed with {said}")
+    return [] if call is None else _words(rank, size)
 
 
 def _words(rank: int, size: int) -> list[str]:

@@ -10,6 +10,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
+
+from layerwise.core.distributed.watch import watched
 
 __all__ = ["launch"]
 
@@ -65,9 +68,14 @@ def launch(
             options += ["--local-addr", addr]
     if module:
         options.append("-m")
+    if ":" in nnodes:
+        # With a store that outlives its group, torch 2.13 never tells a machine that joins later
+        # where that store is, and all wait for each other.
+        os.environ["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     # Torch sets one thread a process, with a warning, where nothing is said.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
-    run.main([*options, script, *args])
+    with watched(rdzv) if rdzv is not None else nullcontext():
+        run.main([*options, script, *args])
 
 
 def _processes(nproc: int | str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from layerwise.core.distributed.exchange import broadcast_tensors, from_first
 from layerwise.core.distributed.fsdp import FSDP2
 from layerwise.core.distributed.group import TIMEOUT, joined
 from layerwise.core.distributed.loader import DistributedDL, deals_itself
+from layerwise.core.distributed.several import SeveralProcesses
 from layerwise.core.errors import nearest
 from layerwise.core.metrics.loss_weight import loss_weight
 from layerwise.core.nested import nested_reorder
@@ -56,7 +58,8 @@ class DistributedTrainer(Callback):
         self._asked: tuple[Tensor, Any] | None = None
         self._norms: SyncedNorms | None = None
         self._quiet: list[tuple[Any, str, Any]] = []
-        self._checked = self._weighed_elsewhere = False
+        self._checked = self._weighed_elsewhere = self._apart = False
+        self._settled = True
 
     def attach(self, strategy: Strategy) -> None:
         """Take over the learner."""
@@ -91,7 +94,7 @@ class DistributedTrainer(Callback):
         learn = self.learn
         learn.run_seed = from_first(learn.run_seed)
         learn.strategy.refresh(learn)
-        self._checked = False
+        self._checked = self._apart = False
         # Accumulation divides by what all batches of all processes weigh together.
         self._weighed_elsewhere = any(isinstance(cb, GradientAccumulation) for cb in learn.cbs)
 
@@ -102,6 +105,17 @@ class DistributedTrainer(Callback):
     def after_train(self) -> None:
         """Give all the buffers of process 0, which the last batch has changed in each."""
         broadcast_tensors(list(self.learn.model.buffers()))
+        strategy = self.learn.strategy
+        if self._apart or not isinstance(strategy, DDP) or strategy.agree(self.learn):
+            return
+        self._apart = True
+        if strategy.rank == 0:
+            warnings.warn(
+                f"after epoch {self.learn.epoch} the weights differ between the processes, which "
+                "each train a model of their own: gradients are exchanged where the model is "
+                "called by learn.call_model(*learn.xb); look at what calls or changes it otherwise",
+                stacklevel=2,
+            )
 
     def after_cancel_fit(self) -> None:
         """Likewise."""
@@ -135,7 +149,12 @@ class DistributedTrainer(Callback):
 
     def after_loss(self) -> None:
         """Weigh the loss of this part by its size; leave out what counts elsewhere."""
-        learn, dl = self.learn, self.learn.dl
+        learn, dl, self._settled = self.learn, self.learn.dl, False
+        if learn.parted is not None and learn.parted.is_parted and learn.strategy.shards:
+            raise ValueError(
+                f"under {learn.strategy!r} the losses of several optimizers cannot be kept apart; "
+                'pass strategy="ddp", or give one loss'
+            )
         if not isinstance(dl, DistributedDL):
             return
         if learn.loss_grad is None:
@@ -172,7 +191,8 @@ class DistributedTrainer(Callback):
             factor = own * (processes / dl.total)
         if not self._weighed_elsewhere:
             learn.loss_grad = _weighed(learn.loss_grad, factor)
-        learn.loss = _weighed(learn.loss, factor)
+        if learn.loss is not None:  # a callback that sets loss_grad may leave it out
+            learn.loss = _weighed(learn.loss, factor)
 
     def _count_filler(self, weight: float | Tensor | None) -> None:
         """Take part where the others ask what their parts weigh."""
@@ -191,16 +211,32 @@ class DistributedTrainer(Callback):
 
         Once in a fit these are named: torch would only count them.
         """
+        self._check_used()
+        share = self._settle()
+        if share != 1:
+            self.learn.loss = self.learn.loss * share
+
+    def before_step(self) -> None:
+        """Likewise, where a callback has gone back once more for this step."""
+        if not self._settled:
+            self._settle()
+
+    def _settle(self) -> float:
+        """Make gradients those of the whole batch; returns what the loss has to be scaled by."""
+        learn, share, self._settled = self.learn, 1.0, True
         if self._asked is not None:
-            learn, (total, asked), self._asked = self.learn, self._asked, None
+            (total, asked), self._asked = self._asked, None
             asked.wait()
             share = learn.dl.total / total.item() if total > 0 else 1.0
-            if share != 1:
-                learn.loss = learn.loss * share
-                lists = [] if self._weighed_elsewhere else learn.opt.param_lists
-                grads = [p.grad for params in lists for p in params if p.grad is not None]
-                if grads:
-                    torch._foreach_mul_(grads, share)
+            lists = [] if self._weighed_elsewhere or share == 1 else learn.opt.param_lists
+            grads = [p.grad for params in lists for p in params if p.grad is not None]
+            if grads:
+                torch._foreach_mul_(grads, share)
+        if isinstance(learn.strategy, SeveralProcesses):
+            learn.strategy.finish_grads(learn)
+        return share
+
+    def _check_used(self) -> None:
         if self._checked:
             return
         self._checked = True
@@ -254,6 +290,7 @@ def to_distributed(learn: Any, sync_bn: bool = True, strategy: str | Strategy = 
         raise ValueError(
             "this learner is trained by several processes already; call detach_distributed first"
         )
+    chosen = _strategy(strategy)
     if num_distrib() < 2:
         return learn
     if not dist.is_initialized():
@@ -261,7 +298,7 @@ def to_distributed(learn: Any, sync_bn: bool = True, strategy: str | Strategy = 
             f"the launcher has started {num_distrib()} processes, which have not met yet; use "
             "`with learn.distrib_ctx():`, or call setup_distrib() first"
         )
-    trainer, chosen = DistributedTrainer(sync_bn), _strategy(strategy)
+    trainer = DistributedTrainer(sync_bn)
     learn.add_cb(trainer)
     trainer.attach(chosen)
     return learn

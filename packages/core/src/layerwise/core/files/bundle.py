@@ -194,7 +194,8 @@ def read_bundle(
     file = Path(path)
     try:
         if not file.is_file():
-            raise BundleError("there is no such file")
+            told = "it is a folder; give a file in it" if file.is_dir() else "there is no such file"
+            raise BundleError(told)
         with file.open("rb", buffering=0) as f:
             size = file.stat().st_size
             if size > max_bytes:

@@ -65,7 +65,7 @@ class Interpretation:
             act: what turns outputs into predictions; the loss's own `activation` when None.
 
         Raises:
-            ValueError: if the loader gives no targets.
+            ValueError: if the loader gives no items, or no targets.
         """
         loader = learn.dls[ds_idx] if dl is None else dl
         if isinstance(loader, DataLoader):
@@ -90,6 +90,11 @@ class Interpretation:
                 dl=self.dl, with_loss=True, with_preds=False, with_targs=False,
                 cbs=Callback(after_batch=see),
             )  # fmt: skip
+        if self.losses is None or not len(self.losses):
+            raise ValueError(
+                "this loader gives no items, so there is nothing to interpret; pass dl=, for "
+                "example learn.dls.test_dl(items, with_labels=True)"
+            )
 
     def _see(self, pred: Any, targets: tuple[Any, ...], loss: Tensor) -> None:
         """Take what is needed from one batch: outputs, targets, loss of each. Here, nothing."""

@@ -354,6 +354,13 @@ def mk_metric(m: Any) -> Metric:
         return m.func.as_metric(**m.keywords)
     if all(callable(getattr(m, part, None)) for part in ("update", "compute", "reset")):
         return _Adapter(m)
+    function = m.func if isinstance(m, partial) else m
+    if str(getattr(function, "__module__", "")).startswith("sklearn."):
+        name = getattr(function, "__name__", "function")
+        raise TypeError(
+            f"{name} of scikit-learn takes targets first, and all of them at once, so here it "
+            f"would give another number; pass skm_to_fastai({name})"
+        )
     if callable(m):
         return AvgMetric(m)
     raise TypeError(

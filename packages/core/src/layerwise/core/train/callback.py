@@ -72,6 +72,12 @@ class Callback(RemembersCall):
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint holds of this callback: the attributes named in `keeps`."""
+        for name in self.keeps:
+            if name not in vars(self) and not hasattr(type(self), name):
+                kind = type(self).__name__
+                raise AttributeError(
+                    f"{kind}.keeps names {name!r}, which it does not have; set it in __init__"
+                )
         return {name: getattr(self, name) for name in self.keeps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -275,6 +281,7 @@ def _ordered(cbs: Iterable[Callback]) -> list[Callback]:
     rank = {id(cb): place for place, cb in enumerate(ranked)}
     earlier: dict[int, set[int]] = {rank[id(cb)]: set() for cb in ranked}
     for cb in ranked:
+        _check_sides(cb)
         for other in ranked:
             if other is cb:
                 continue
@@ -287,6 +294,16 @@ def _ordered(cbs: Iterable[Callback]) -> list[Callback]:
         raise ValueError(
             f"callbacks that each want to come after the next: {names}; change `after` or `before`"
         ) from None
+
+
+def _check_sides(cb: Callback) -> None:
+    for side, kinds in (("after", cb.after), ("before", cb.before)):
+        for kind in kinds if isinstance(kinds, tuple) else (kinds,):
+            if not isinstance(kind, type):
+                raise TypeError(
+                    f"{type(cb).__name__}.{side} holds {kind!r}; give the class itself, as in "
+                    f"{side} = (Recorder,)"
+                )
 
 
 def _stable(earlier: dict[int, set[int]]) -> list[int]:

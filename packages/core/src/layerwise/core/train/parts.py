@@ -49,6 +49,11 @@ class PartedLoss:
         terms = list((self._stand_ins or self.parts).values())
         self.total: Tensor = torch.stack(terms).sum(0) if len(terms) > 1 else terms[0] * 1
 
+    @property
+    def is_parted(self) -> bool:
+        """Whether losses go back one after another, each to its own parameters."""
+        return bool(self._stand_ins)
+
     def backward(self) -> None:
         """Go on from the stand-ins, once `total` was gone back from: each part to its own."""
         names = list(self._stand_ins)

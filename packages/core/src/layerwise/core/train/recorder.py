@@ -14,6 +14,7 @@ from layerwise.core.errors import nearest
 from layerwise.core.items import L
 from layerwise.core.metrics.metric import AvgLoss, AvgSmoothLoss, Metric
 from layerwise.core.train.callback import Callback, TrainEvalCallback
+from layerwise.core.transforms.pipeline import describe
 
 __all__ = ["Recorder", "format_time"]
 
@@ -71,6 +72,7 @@ class Recorder(Callback):
         self._losses: list[Tensor] = []
         self._row: list[float | None] = []
         self._columns: list[str] = []
+        self._left_out = False
         self._start = time.perf_counter()
 
     @property
@@ -103,6 +105,7 @@ class Recorder(Callback):
 
     def before_train(self) -> None:
         """Forget what was measured."""
+        self._left_out = False
         self._reset()
 
     def before_validate(self) -> None:
@@ -118,7 +121,8 @@ class Recorder(Callback):
         """Measure the batch."""
         learn = self.learn
         # None: cancelled before there was one, or no item of it belongs to this process
-        if not learn.yb or learn.loss is None:
+        left_out, self._left_out = self._left_out, False
+        if left_out or not learn.yb or learn.loss is None:
             return
         if learn.training:
             self.smooth_loss.accumulate(learn)
@@ -135,7 +139,18 @@ class Recorder(Callback):
             return
         if self.train_metrics if learn.training else self.valid_metrics:
             for metric in self._metrics:
-                metric.accumulate(learn)
+                try:
+                    metric.accumulate(learn)
+                except Exception as error:
+                    error.add_note(
+                        f"in the metric {metric.name!r}, of predictions {describe(learn.pred)} and "
+                        f"targets {describe(learn.yb)}"
+                    )
+                    raise
+
+    def leave_out(self) -> None:
+        """Measure nothing of the batch under way: its loss would spoil all later averages."""
+        self._left_out = True
 
     def _publish_batch(self, average: Tensor | None) -> None:
         learn = self.learn

@@ -21,6 +21,7 @@ from layerwise.core.described import to_description
 from layerwise.core.errors import ConfigError, nearest
 from layerwise.core.rebuilt import from_description
 from layerwise.core.registry import KINDS
+from layerwise.core.settings import settings_of
 from layerwise.core.train.data_config import steps_to_plain
 
 __all__ = ["loader_settings"]
@@ -92,7 +93,7 @@ def run_to_config(learn: Any, usual: tuple[type, ...]) -> Config:
         return to_description(value, arrays, where, structure=False)
 
     has_usual = {type(cb) for cb in learn.cbs}.issuperset(usual)
-    own = [cb for cb in learn.cbs if not (has_usual and type(cb) in usual)]
+    own = [cb for cb in learn.cbs if not (has_usual and type(cb) in usual and _is_plain(cb))]
     config: Config = {
         "format": FORMAT,
         "learner": {name: plain(getattr(learn, name), name) for name in LEARNER},
@@ -107,6 +108,11 @@ def run_to_config(learn: Any, usual: tuple[type, ...]) -> Config:
     config["learner"]["compile"] = plain(learn.compiling, "compile") if learn.compiling else False
     config["arrays"] = {name: _array_to_plain(value) for name, value in arrays.items()}
     return config
+
+
+def _is_plain(cb: Any) -> bool:
+    """Whether a callback has the settings that it has by default."""
+    return settings_of(cb) == settings_of(type(cb)())
 
 
 def _loaders_to_plain(dls: Any, arrays: dict[str, Tensor]) -> list[Config | None]:
