@@ -1,7 +1,8 @@
 """Two processes: `Learner` in `distrib_ctx` beside a DDP loop written by hand in plain torch.
 
-Both sides train and validate the same multi-layer perceptron on the same data, 64 samples a process
-and step, by the same kind of optimizer. Both run in the same two processes, epoch by epoch in
+Both sides train and validate the same model on the same data, 64 samples a process and step, by the
+same kind of optimizer: a residual network for small pictures, and a multi-layer perceptron whose
+steps are short. Both run in the same two processes, epoch by epoch in
 turns, and which is first alternates; printed is the median of the ratios of neighbours, of the time
 of process 0: both of a pair meet the same machine.
 
@@ -25,29 +26,34 @@ from layerwise.core.devices import num_distrib, rank_distrib
 from layerwise.core.distributed.launcher import launch
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.classification import accuracy
+from layerwise.core.nn.residual import ResBlock
 
-PROCESSES, EACH, TRAIN, VALID, INPUTS, WIDTH = 2, 64, 2560, 512, 784, 2048
+PROCESSES, EACH, TRAIN, VALID = 2, 64, 2560, 512
+SHAPES = {"residual network": (3, 32, 32), "perceptron": (784,)}
 
 
 Data = torch_data.Dataset[tuple[Tensor, ...]]
 
 
-def make_data() -> tuple[torch_data.TensorDataset, torch_data.TensorDataset]:
+def make_data(shape: tuple[int, ...]) -> tuple[torch_data.TensorDataset, torch_data.TensorDataset]:
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(TRAIN + VALID, INPUTS, generator=generator)
-    y = x[:, :10].argmax(1)
+    x = torch.randn(TRAIN + VALID, *shape, generator=generator)
+    y = x.flatten(1)[:, :10].argmax(1)
     return (
         torch_data.TensorDataset(x[:TRAIN], y[:TRAIN]),
         torch_data.TensorDataset(x[TRAIN:], y[TRAIN:]),
     )
 
 
-def make_model() -> nn.Module:
-    return nn.Sequential(nn.Linear(INPUTS, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 10))
+def make_model(name: str) -> nn.Module:
+    if name == "perceptron":
+        return nn.Sequential(nn.Linear(784, 2048), nn.ReLU(), nn.Linear(2048, 10))
+    blocks = [ResBlock(1, a, b, stride=2) for a, b in ((3, 16), (16, 32), (32, 64))]
+    return nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
-def by_hand(train: Data, valid: Data) -> Callable[[], None]:
-    model = DistributedDataParallel(make_model())
+def by_hand(name: str, train: Data, valid: Data) -> Callable[[], None]:
+    model = DistributedDataParallel(make_model(name))
     opt = torch.optim.AdamW(model.parameters(), lr=1e-3)
     samplers: list[torch_data.distributed.DistributedSampler[tuple[Tensor, ...]]] = [
         torch_data.distributed.DistributedSampler(train, drop_last=True),
@@ -96,19 +102,18 @@ def seconds(epoch: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
-def measure(rounds: int) -> None:
-    torch.set_num_threads(1)
-    train, valid = make_data()
+def measure(name: str, rounds: int) -> None:
+    train, valid = make_data(SHAPES[name])
     size = PROCESSES * EACH
     dls = DataLoaders(
         torch_data.DataLoader(train, size, shuffle=True, drop_last=True),
         torch_data.DataLoader(valid, size),
     )
     learn = Learner(
-        dls, make_model(), F.cross_entropy, torch.optim.AdamW, metrics=accuracy, wd=None
+        dls, make_model(name), F.cross_entropy, torch.optim.AdamW, metrics=accuracy, wd=None
     )
-    with learn.no_bar(), learn.no_logging(), learn.distrib_ctx():
-        sides = [by_hand(train, valid), by_learner(learn)]
+    with learn.no_bar(), learn.no_logging(), learn.distrib_ctx(sync_bn=False):
+        sides = [by_hand(name, train, valid), by_learner(learn)]
         for epoch in sides:
             epoch()
         times: list[tuple[float, float]] = []
@@ -120,12 +125,7 @@ def measure(rounds: int) -> None:
     if rank_distrib() == 0:
         hand, ours = (statistics.median(column) for column in zip(*times, strict=True))
         ratio = statistics.median(b / a for a, b in times)
-        print(
-            f"DDP, {PROCESSES} processes, {TRAIN // size} steps and a validation, {rounds} rounds:"
-        )
-        print(
-            f"  by hand {hand * 1e3:7.1f} ms    Learner {ours * 1e3:7.1f} ms    ratio {ratio:.3f}"
-        )
+        print(f"| {name} | {hand * 1e3:.0f} | {ours * 1e3:.0f} | {ratio:.3f} |", flush=True)
 
 
 if __name__ == "__main__":
@@ -135,4 +135,9 @@ if __name__ == "__main__":
     if num_distrib() < PROCESSES:
         launch(__file__, ["--rounds", str(given.rounds)], nproc=PROCESSES)
     else:
-        measure(given.rounds)
+        torch.set_num_threads(1)
+        if rank_distrib() == 0:
+            steps = f"{PROCESSES} processes, {TRAIN // (PROCESSES * EACH)} steps and a validation"
+            print(f"| {steps} | by hand, ms | Learner, ms | ratio |\n|---|---|---|---|")
+        for model in SHAPES:
+            measure(model, given.rounds)

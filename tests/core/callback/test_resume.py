@@ -314,7 +314,7 @@ def everything(learn):
 
 def written(learn):
     """What is in the files of loggers by step, but for times; a checkpoint may begin a new line."""
-    found = {}
+    found: dict[str, list[Any]] = {}
     for log in [cb.read_log() for cb in learn.cbs if isinstance(cb, CSVLogger | JSONLogger)]:
         for row in log:
             row.pop("time", None)

@@ -84,3 +84,18 @@ def test_d6_an_overflow_in_one_process_is_skipped_by_all(results):
             found = part[strategy]
             assert (found["skipped"], found["scale"]) == (1, 32768.0)
             assert all(value.isfinite().all() for value in found["weights"].values())
+
+
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp2"])
+@pytest.mark.parametrize("what", ["input", "loss", "constant in the loss"])
+def test_r6_what_is_not_finite_in_one_process_stops_all_before_the_step(results, strategy, what):
+    first, second = (part[strategy, what] for part in results(2, "spoilt"))
+    for told, steps, weights, skipped, after in (first, second):
+        assert "epoch 0, batch 3, step 3" in told
+        assert steps == 3
+        assert skipped == 1
+        assert all(bool(w.isfinite().all()) for w in (*weights.values(), *after.values()))
+    assert "another process" in first[0]
+    assert f"the {what.split()[-1]} is the first" in second[0]
+    for place in (2, 4):
+        assert all(torch.equal(w, second[place][name]) for name, w in first[place].items())

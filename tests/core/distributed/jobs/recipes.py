@@ -6,6 +6,7 @@ Each function trains something and returns what the tests compare; it goes to `<
 
 import contextlib
 import io
+import math
 import sys
 import warnings
 from functools import partial
@@ -429,6 +430,51 @@ def diverged(out):
                 learn.fit(2)
         said[kind.__name__] = [str(warning.message) for warning in found]
     return said
+
+
+class Spoils(Callback):
+    """Something that is not finite, in the fourth step, in process 1 alone."""
+
+    def __init__(self, what):
+        super().__init__()
+        self.what = what
+
+    def _now(self, what):
+        step = self.learn.training and self.learn.train_iter == 3
+        return step and what == self.what and rank_distrib() == 1
+
+    def before_batch(self):
+        if self._now("input"):
+            x, number = self.learn.xb
+            self.learn.xb = (x * math.nan, number)
+
+    def after_loss(self):
+        if self._now("loss"):
+            self.learn.loss_grad = self.learn.loss_grad * math.inf
+        if self._now("constant in the loss"):
+            self.learn.loss_grad = self.learn.loss_grad + math.nan
+
+
+def spoilt(out):
+    """R6: what the guard says and leaves, for each strategy, what, and policy."""
+    found = {}
+    for strategy in ("ddp", "fsdp2"):
+        for what in ("input", "loss", "constant in the loss"):
+            learn = learner(48, 8, out=out)
+            with learn.no_logging(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with learn.distrib_ctx(strategy=strategy):
+                    try:
+                        learn.fit(1, cbs=Spoils(what))
+                        told = ""
+                    except NotFiniteError as error:
+                        told = str(error)
+                    steps, weights = learn.train_iter, state_of(learn)
+                    learn.add_cb(NaNGuard("skip"))
+                    learn.fit(1, cbs=Spoils(what))
+                    skipped, after = learn.nan_guard.skipped, state_of(learn)
+            found[strategy, what] = [told, steps, weights, skipped, after]
+    return found
 
 
 def overflown(out):

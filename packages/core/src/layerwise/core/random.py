@@ -12,7 +12,6 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from functools import cache
 from types import TracebackType
 from typing import Any, Self
 
@@ -219,7 +218,7 @@ class isolated:  # noqa: N801 - a context manager, like `keyed`
         restore: put the former states back; a worker process has no use for them.
     """
 
-    __slots__ = ("_restore", "_seed", "_states")
+    __slots__ = ("_restore", "_seed", "_spare", "_states")
 
     def __init__(self, seed: int, *, restore: bool = True) -> None:
         self._seed = seed
@@ -227,12 +226,12 @@ class isolated:  # noqa: N801 - a context manager, like `keyed`
 
     def __enter__(self) -> None:
         if self._restore:
-            # Another bit generator for numpy: copying the state of its own takes 50 microseconds.
+            # Another bit generator for numpy: copying the state of its own takes 50 microseconds,
+            # making one 90.
             numpy = np.random.mtrand.get_bit_generator()
             self._states = random.getstate(), numpy, torch.default_generator.get_state()
-            spare = _spare_numpy()
-            nested = numpy is spare
-            np.random.mtrand.set_bit_generator(np.random.MT19937(0) if nested else spare)
+            self._spare = _SPARE.pop() if _SPARE else np.random.MT19937(0)
+            np.random.mtrand.set_bit_generator(self._spare)
         random.seed(self._seed)
         np.random.seed(self._seed & 0xFFFFFFFF)
         torch.default_generator.manual_seed(self._seed)
@@ -248,12 +247,11 @@ class isolated:  # noqa: N801 - a context manager, like `keyed`
             random.setstate(python)
             np.random.mtrand.set_bit_generator(numpy)
             torch.default_generator.set_state(torch_)
+            _SPARE.append(self._spare)
 
 
-@cache
-def _spare_numpy() -> np.random.MT19937:
-    """The bit generator that stands in for numpy's own; made late, for numpy.random loads late."""
-    return np.random.MT19937(0)
+_SPARE: list[np.random.MT19937] = []
+"""Bit generators that stand in for numpy's own, one for each context inside another."""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from layerwise.core.devices import any_process
 from layerwise.core.errors import LayerwiseError
 from layerwise.core.train.state import TrainState
 
@@ -96,11 +97,27 @@ def not_finite_at_step(learn: TrainState, *, gradients: bool) -> dict[str, str]:
     """
     # What accumulation makes of a mean over no target is finite, the mean itself is not.
     loss: Tensor | None = learn.loss_grad if gradients else learn.loss
-    checked = [] if loss is None else [loss.detach()]
+    # Of shared gradients it is a part, and without it all processes find the same.
+    checked = [] if loss is None or _is_shared(learn, gradients) else [loss.detach()]
     if gradients:
         for group in learn.opt.param_lists:
             checked += [p.grad for p in group if p.grad is not None]
     return {} if all_finite(checked) else _not_finite_parts(learn, gradients=gradients)
+
+
+def any_not_finite(learn: TrainState, parts: Mapping[str, str], *, gradients: bool) -> bool:
+    """Whether any process has found something; all of them have to ask.
+
+    Args:
+        learn: in a batch, before the step.
+        parts: what `not_finite_at_step` found here.
+        gradients: as for that.
+    """
+    return bool(parts) if _is_shared(learn, gradients) else any_process(bool(parts), learn.device)
+
+
+def _is_shared(learn: TrainState, gradients: bool) -> bool:
+    return gradients and learn.strategy.shares_gradients
 
 
 def _not_finite_parts(learn: TrainState, *, gradients: bool = True) -> dict[str, str]:
@@ -133,6 +150,8 @@ def told_not_finite(learn: TrainState, parts: Mapping[str, str]) -> str:
     where = f"epoch {learn.epoch}, batch {learn.iter}, step {learn.train_iter} of this fit"
     if not parts:
         return f"{where}: another process has NaN or infinite numbers; its message says where"
+    if set(parts) == {"gradient"} and learn.strategy.processes > 1:
+        where = f"{where}, unless another process says where it began"
     first, *others = parts
     also = f" (then: {', '.join(others)})" if others else ""
     return (

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from layerwise.core.callback.finite import (
     NotFiniteError,
+    any_not_finite,
     is_scaled,
     not_finite_at_step,
     told_not_finite,
 )
-from layerwise.core.devices import any_process
 from layerwise.core.train.callback import Callback
 from layerwise.core.train.events import CancelFitException, CancelStepException
 from layerwise.core.train.recorder import Recorder
@@ -91,8 +91,9 @@ class NaNGuard(Callback):
         if self._statistics is None:
             return
         learn = self.learn
-        parts = not_finite_at_step(learn, gradients=not self._scaled)
-        if not any_process(bool(parts), learn.device):
+        gradients = not self._scaled
+        parts = not_finite_at_step(learn, gradients=gradients)
+        if not any_not_finite(learn, parts, gradients=gradients):
             self.in_a_row = 0
             return
         self._statistics.put_back()
@@ -152,8 +153,9 @@ class TerminateOnNaNCallback(Callback):
     def before_step(self) -> None:
         """End the fit if this step would break the weights."""
         learn = self.learn
-        parts = not_finite_at_step(learn, gradients=not is_scaled(learn))
-        if any_process(bool(parts), learn.device):
+        gradients = not is_scaled(learn)
+        parts = not_finite_at_step(learn, gradients=gradients)
+        if any_not_finite(learn, parts, gradients=gradients):
             warnings.warn(f"training was ended: {told_not_finite(learn, parts)}", stacklevel=2)
             raise CancelFitException
 

@@ -7,7 +7,7 @@ The way of Li et al., "PyTorch Distributed: Experiences on Accelerating Data Par
 from __future__ import annotations
 
 import gc
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.distributed as dist
@@ -35,6 +35,8 @@ class DDP(SeveralProcesses):
         >>> DDP(find_unused_parameters=True)
         DDP(find_unused_parameters=True)
     """
+
+    shares_gradients: ClassVar[bool] = True
 
     def __init__(self, find_unused_parameters: bool = False, bucket_cap_mb: float = 25) -> None:
         self.find_unused_parameters, self.bucket_cap_mb = find_unused_parameters, bucket_cap_mb

@@ -206,6 +206,11 @@ class DistributedTrainer(Callback):
         per_item = isinstance(learn.loss, Tensor) and learn.loss.ndim
         learn.loss = learn.loss[:0] if per_item else None
 
+    def before_backward(self) -> None:
+        """Let all processes feel a loss that is not finite."""
+        if self.learn.strategy.shares_gradients:
+            self.learn.loss_grad = _felt(self.learn.loss_grad)
+
     def after_backward(self) -> None:
         """Divide by what all parts weigh; look for parameters that no gradient reaches.
 
@@ -268,6 +273,14 @@ class DistributedTrainer(Callback):
         if self._random is not None:
             self._random.__exit__(None, None, None)
             self._random = None
+
+
+def _felt(loss: Tensor) -> Tensor:
+    """`loss`, whose gradients are NaN where it is not finite itself, and else as they were.
+
+    A constant that is NaN has a gradient of 0; this way all processes hear of it.
+    """
+    return loss * (loss.detach() * 0 + 1)
 
 
 def _weighed(loss: Tensor, factor: float | Tensor) -> Tensor:

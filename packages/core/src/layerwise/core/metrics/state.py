@@ -16,7 +16,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from layerwise.core.devices import maybe_gather, num_distrib
+from layerwise.core.devices import num_distrib
 from layerwise.core.errors import nearest
 
 __all__ = ["MetricState"]
@@ -95,15 +95,7 @@ class MetricState:
         Raises:
             TypeError: if the metric cannot be shared out, or `merges` does not say how.
         """
-        if num_distrib() < 2:
-            return
-        refusal = self.unmergeable()
-        mine = {"refusal": refusal} if refusal else {"state": self.state_dict()}
-        said = [_unpacked(message) for message in _gathered(_packed(mine))]
-        refusals = [s["refusal"] for s in said if "refusal" in s]
-        if refusals:  # raised by all: one process alone would leave the others waiting
-            raise TypeError(refusals[0])
-        self.load_state_dict(self.merged([s["state"] for s in said]))
+        sync_all([self])
 
     def unmergeable(self) -> str | None:
         """Why this metric cannot be shared out between processes, None when it can."""
@@ -121,6 +113,24 @@ class MetricState:
                     f"{', '.join(kinds)}, or override `merged`"
                 )
         return None
+
+
+def sync_all(metrics: Sequence[MetricState]) -> None:
+    """Sync several metrics: one message for all but those that have a way of their own."""
+    if num_distrib() < 2 or not dist.is_initialized():
+        return
+    for metric in metrics:
+        if type(metric).sync is not MetricState.sync:
+            metric.sync()
+    metrics = [metric for metric in metrics if type(metric).sync is MetricState.sync]
+    refusals = [told for metric in metrics if (told := metric.unmergeable())]
+    mine = {"refusals": refusals, "states": [] if refusals else [m.state_dict() for m in metrics]}
+    said = [_unpacked(message) for message in _gathered(_packed(mine))]
+    refused = [told for each in said for told in each["refusals"]]
+    if refused:  # raised by all: one process alone would leave the others waiting
+        raise TypeError(refused[0])
+    for number, metric in enumerate(metrics):
+        metric.load_state_dict(metric.merged([each["states"][number] for each in said]))
 
 
 # -- one from several ----------------------------------------------------------------------
@@ -229,9 +239,15 @@ def _unpacked(message: Tensor) -> Any:
 
 def _gathered(message: Tensor) -> list[Tensor]:
     """The bytes of all processes, on the CPU."""
-    device = exchange_device()
-    lengths = maybe_gather(torch.tensor([len(message)], device=device)).tolist()
-    return list(torch.split(maybe_gather(message.to(device)).cpu(), lengths))
+    own = torch.tensor(len(message), device=exchange_device())
+    lengths = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(lengths, own)
+    # Messages of one length only: short ones are filled up, and cut again.
+    filled = message.new_zeros(int(max(lengths)), device=own.device)
+    filled[: len(message)] = message
+    parts = [torch.empty_like(filled) for _ in lengths]
+    dist.all_gather(parts, filled)
+    return [part[: int(n)].cpu() for part, n in zip(parts, lengths, strict=True)]
 
 
 def exchange_device() -> torch.device:

@@ -13,6 +13,7 @@ from layerwise.core.devices import sum_processes
 from layerwise.core.errors import nearest
 from layerwise.core.items import L
 from layerwise.core.metrics.metric import AvgLoss, AvgSmoothLoss, Metric
+from layerwise.core.metrics.state import sync_all
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 from layerwise.core.transforms.pipeline import describe
 
@@ -186,8 +187,7 @@ class Recorder(Callback):
     def _measured(self, loss: Metric, with_metrics: bool) -> list[float | None]:
         measured = [loss, *self._metrics] if with_metrics else [loss]
         if self.learn.strategy.processes > 1:
-            for metric in measured:
-                metric.sync()
+            sync_all(measured)
         return [metric.value for metric in measured]
 
     def after_epoch(self) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from layerwise.core.devices import any_process
 from layerwise.core.errors import BundleError
+from layerwise.core.metrics.state import sync_all
 from layerwise.core.optim.saved import copy_for
 from layerwise.core.random import get_random_states, set_random_states
 from layerwise.core.train.batches import loader_generators
@@ -152,10 +153,9 @@ def _metric_states(learn: TrainState) -> list[dict[str, Any]]:
     own = [metric.state_dict() for metric in learn.metrics]
     whole = own
     if any_process(any(own), learn.device) and learn.strategy.processes > 1:
-        whole = []
+        sync_all(learn.metrics)
+        whole = [metric.state_dict() for metric in learn.metrics]
         for metric, state in zip(learn.metrics, own, strict=True):
-            metric.sync()
-            whole.append(metric.state_dict())
             metric.load_state_dict(state)
     named = zip(learn.metrics, whole, strict=True)
     return [_copied(state, f"the metric {metric.name}") for metric, state in named]
