@@ -57,7 +57,7 @@ def test_plain_values_come_back_as_they_were(value):
         slice(1, None, 2), {1, 2}, NormType.Batch, parent_label, nn.ReLU, re.compile("a+", re.I),
         float("inf"), {"$type": 3}, {(1, 2): "pair"},
     ],
-    ids=str,
+    ids=["slice", "set", "enum", "function", "class", "pattern", "inf", "dict", "tuple keys"],
 )  # fmt: skip
 def test_other_values_come_back_too(value):
     assert there_and_back(value) == value

@@ -11,6 +11,7 @@ from layerwise.core.metrics.classification import accuracy
 from layerwise.core.metrics.metric import Metric
 from layerwise.core.nn.losses import CrossEntropyLossFlat
 from layerwise.core.optim.algorithms import SGD, Adam
+from layerwise.core.optim.wrap import OptimWrapper
 from layerwise.core.random import get_random_states, uniform
 from layerwise.core.tensors import TensorImage
 from layerwise.core.testing import (
@@ -283,7 +284,7 @@ def test_a_metric_whose_copies_share_state_is_told():
 
 
 def uphill(groups, lr):
-    return SGD(groups, lr=-lr)
+    return OptimWrapper(groups, torch.optim.SGD, lr=lr, maximize=True)
 
 
 class Forgetful:
