@@ -199,3 +199,14 @@ def test_tuples_are_split_and_put_together():
     set_item_pg(group, "lr", 0.2)
     assert group["lr"] is rate
     torch.testing.assert_close(rate, torch.tensor(0.2))
+
+
+def test_a_hyper_parameter_is_read_from_the_last_group():
+    """Also one of a pair, which torch keeps as a tuple."""
+    groups = [[torch.zeros(2, requires_grad=True)], [torch.zeros(3, requires_grad=True)]]
+    opt = OptimWrapper(groups, torch.optim.AdamW, lr=0.1, betas=(0.8, 0.9))
+    opt.set_hyper("lr", [0.1, 0.4])
+    assert [opt.read_hyper(n) for n in ("lr", "mom", "sqr_mom")] == [0.4, 0.8, 0.9]
+    assert all(opt.read_hyper(name) == value for name, value in opt.hypers[-1].items())
+    with pytest.raises(KeyError):
+        opt.read_hyper("lrr")

@@ -1,4 +1,5 @@
 import gc
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -117,7 +118,7 @@ def test_losses_are_the_corrected_moving_average(values, beta):
     recorder = Recorder(beta=beta)
     recorder.learn = state
     state.metrics, state.logger, state.training, state.yb = [], lambda row: None, True, (1,)
-    state.opt = type("Opt", (), {"hypers": [{"lr": 0.1}]})
+    state.opt = SimpleNamespace(read_hyper=lambda _name: 0.1)
     recorder.before_fit()
     for value in values:
         state.loss = torch.tensor(value)

@@ -101,7 +101,7 @@ class ParamScheduler(Callback):
         opt = self.learn.opt
         for name, schedule in self.scheds.items():
             opt.set_hyper(name, schedule(self.learn.pct_train))
-            self.hps[name].append(opt.hypers[-1][name])
+            self.hps[name].append(opt.read_hyper(name))
             if name != "lr":  # which the recorder publishes
                 for number, hyper in enumerate(opt.hypers):
                     self.learn.log(f"{name}_{number}", hyper[name])

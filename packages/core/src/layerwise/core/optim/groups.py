@@ -154,6 +154,10 @@ class BaseOptimizer(ABC):
     def hypers(self) -> Sequence[Mapping[str, Any]]:
         """The hyper-parameters of each group."""
 
+    def read_hyper(self, name: str) -> Any:
+        """The hyper-parameter `name` of the last group, which is that of the head."""
+        return self.hypers[-1][name]
+
     @property
     @abstractmethod
     def param_groups(self) -> list[dict[str, Any]]:

@@ -147,6 +147,12 @@ class OptimWrapper(BaseOptimizer):
             for first, *_ in self._torch_groups
         ]
 
+    def read_hyper(self, name: str) -> Any:
+        """The hyper-parameter `name` of the last group; read in every batch, so without a copy."""
+        group = self.opt.param_groups[self._torch_groups[-1][0]]
+        torch_name = self.bwd_map.get(name)
+        return group[torch_name] if torch_name in group else super().read_hyper(name)
+
     def _write_hyper(self, name: str, values: Sequence[Any]) -> None:
         if name not in self.bwd_map:
             self._refuse_hyper(name, self.bwd_map)

@@ -130,7 +130,7 @@ class Recorder(Callback):
             average = self.smooth_loss.tensor
             if average is not None:
                 self._losses.append(average)
-            self.lrs.append(learn.opt.hypers[-1]["lr"])
+            self.lrs.append(learn.opt.read_hyper("lr"))
             if learn.log_bus:
                 self._publish_batch(average)
         else:
