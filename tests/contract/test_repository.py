@@ -79,7 +79,7 @@ def unsafe_parts(tree):
                     yield "allow_pickle"
 
 
-def test_our_packages_read_no_pickle_and_run_no_data(texts):
+def test_s2_our_packages_read_no_pickle_and_run_no_data(texts):
     found = [
         f"{name}: {part}"
         for name, text in texts.items()
