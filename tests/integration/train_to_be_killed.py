@@ -131,6 +131,8 @@ def main() -> None:
     parser.add_argument("--own-handler", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    # As at a terminal; where tests run in the background, the shell has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if options.own_handler:
         signal.signal(signal.SIGTERM, lambda number, frame: print("own handler", flush=True))
     learn = make_learner(options)

@@ -41,7 +41,7 @@ def watched(place: str) -> Iterator[None]:
 
 def _watch(place: str, over: threading.Event) -> None:
     reached = None  # when it was, last
-    while not over.wait(_EVERY):
+    while not over.wait(_EVERY / 10 if reached is None else _EVERY):
         if _answers(place):
             reached = time.monotonic()
         lost = reached is not None and time.monotonic() - reached > _PATIENCE
