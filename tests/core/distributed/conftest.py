@@ -147,7 +147,7 @@ _NAMES = {
     1: "sizes masked accumulated thawed unseen parted beside untargeted written",
     2: "sizes stock masked accumulated thawed norms sharded loaded sharded_by_torch found_rate "
     "unused first refusals gone_on unseen parted beside untargeted each diverged overflown spoilt "
-    "dealt_by_torch averaged written",
+    "short_of_memory dealt_by_torch averaged written",
     4: "sizes stock loaded",
 }
 

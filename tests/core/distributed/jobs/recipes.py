@@ -477,6 +477,37 @@ def spoilt(out):
     return found
 
 
+class Small(Net):
+    """Process 1 has memory for two items at a time, going there or going back."""
+
+    limit, where = 99, ""
+
+    def forward(self, x, number):
+        short = rank_distrib() == 1 and len(x) > self.limit
+        if short and self.where == "forward":
+            raise torch.OutOfMemoryError("out of memory, says the test")
+        made = super().forward(x, number)
+        if short and made.requires_grad:
+            made.register_hook(self._fail)
+        return made
+
+    def _fail(self, grad):
+        raise torch.OutOfMemoryError("out of memory, says the test")
+
+
+def short_of_memory(out):
+    """R7: what is trained where process 1 is short of memory, and where none is."""
+    found = {}
+    for where in ("", "forward", "backward"):
+        torch.manual_seed(0)
+        model = Small()
+        learn = learner(40, 16, out=out, model=model)
+        model.limit, model.where = 2 if where else 99, where
+        micro = AutoMicroBatch()
+        found[where] = {**trained(learn, 3, cbs=[micro] if where else []), "size": micro.size}
+    return found
+
+
 def overflown(out):
     """float16: a gradient overflows in the part of process 0 alone."""
     results = {}

@@ -14,6 +14,7 @@ __all__ = [
     "any_process",
     "default_device",
     "distrib_barrier",
+    "largest_of_processes",
     "maybe_gather",
     "num_distrib",
     "rank_distrib",
@@ -139,11 +140,25 @@ def any_process(flag: bool, device: torch.device | None = None) -> bool:
         >>> any_process(False)
         False
     """
+    return bool(largest_of_processes(int(flag), device))
+
+
+def largest_of_processes(number: int, device: torch.device | None = None) -> int:
+    """The largest `number` that a process has; all have to ask. Itself outside of such a run.
+
+    Args:
+        number: that of this process.
+        device: where processes exchange numbers; the CPU when None.
+
+    Example:
+        >>> largest_of_processes(3)
+        3
+    """
     if not _is_distributed() or dist.get_world_size() < 2:
-        return flag
-    said = torch.tensor(int(flag), device=device)
+        return number
+    said = torch.tensor(number, device=device)
     dist.all_reduce(said, dist.ReduceOp.MAX)
-    return bool(said.item())
+    return int(said.item())
 
 
 def sum_processes(x: Tensor) -> Tensor:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.core.callback.precision import MixedPrecision
-from layerwise.core.callback.single import refuse_second
+from layerwise.core.callback.single import refuse_parts, refuse_second
+from layerwise.core.devices import any_process, largest_of_processes
 from layerwise.core.random import RandomStates, get_random_states, set_random_states
 from layerwise.core.train.callback import Callback
 
@@ -30,7 +31,8 @@ class AutoMicroBatch(Callback):
     fits and in checkpoints.
 
     Norm layers over the batch see the parts; there is a warning where a model has some. A step
-    that has begun to move the weights is not tried again.
+    that has begun to move the weights is not tried again. Where one of several processes runs out
+    of memory, all go back and take the same size.
 
     Reads `xb`, `model`; sets `batch_step`, and `wrapped` while it trains in parts.
 
@@ -46,7 +48,7 @@ class AutoMicroBatch(Callback):
         True
     """
 
-    order: ClassVar[float] = -9
+    order: ClassVar[float] = -9.5  # processes agree before any of them waits for another
     run_valid = False
     keeps: ClassVar[tuple[str, ...]] = ("size",)
 
@@ -56,18 +58,17 @@ class AutoMicroBatch(Callback):
             raise ValueError(f"size={size}: at least one item goes through the model at a time")
         self.size = size
         self._plain: Callable[[], None] | None = None
+        self._asked = self._others_failed = False
 
     def before_fit(self) -> None:
         """Stand around the step of each batch."""
         refuse_second(self, AutoMicroBatch)
         self.after_fit()
         learn = self.learn
-        if learn.strategy.processes > 1:
-            raise ValueError(
-                "AutoMicroBatch works in one process; where several train together, make the "
-                "batch smaller and add GradientAccumulation"
-            )
+        refuse_parts(self, "a whole model, which it calls more than once a step")
         if not learn.only_valid:
+            if learn.strategy.processes > 1:
+                learn.strategy.averages_late = True
             self._plain = learn.batch_step
             learn.batch_step = self._batch_step  # type: ignore[method-assign]  # until after_fit
 
@@ -76,6 +77,8 @@ class AutoMicroBatch(Callback):
         if self._plain is not None:
             self._plain = None
             del self.learn.batch_step
+            if self.learn.strategy.processes > 1:
+                self.learn.strategy.averages_late = False
 
     def _batch_step(self) -> None:
         learn, plain = self.learn, self._plain
@@ -83,33 +86,47 @@ class AutoMicroBatch(Callback):
             learn.__class__.batch_step(learn)
             return
         while True:
-            before = _Before(learn.model)
+            before, self._asked, self._others_failed = _Before(learn.model), False, False
             try:
                 self._in_parts(plain)
                 return
             except RuntimeError as error:
+                others_gone_on = self._asked and not self._others_failed
                 if not _is_want_of_memory(error) or before.is_moved:
                     raise
+                if others_gone_on and learn.strategy.processes > 1:
+                    raise
+                if not self._asked:
+                    any_process(True, learn.device)
                 self._halve(error)
             before.put_back()
             for cb in learn.cbs:
                 if isinstance(cb, MixedPrecision):
                     cb.before_batch()  # it ends half precision once there is a loss
 
+    def after_backward(self) -> None:
+        """Find out whether all processes had the memory; if one had not, all go back."""
+        self._others_failed = any_process(False, self.learn.device)
+        self._asked = True
+        if self._others_failed:
+            raise torch.OutOfMemoryError("another process is out of memory")
+
     def _in_parts(self, plain: Callable[[], None]) -> None:
-        learn = self.learn
-        if self.size is None or self.size >= _rows(learn.xb):
-            plain()
-            return
-        learn.wrapped = _Parts(learn.model, self.size)
+        learn, wrapped = self.learn, self.learn.wrapped
+        if self.size is not None and self.size < _rows(learn.xb):
+            learn.wrapped = _Parts(learn.model, self.size)
+        elif learn.strategy.processes > 1:
+            learn.wrapped = None  # the model itself, whose gradients nobody waits for
         try:
             plain()
         finally:
-            learn.wrapped = None
+            learn.wrapped = wrapped
 
     def _halve(self, error: RuntimeError) -> None:
         learn = self.learn
-        tried = min(self.size or _rows(learn.xb), _rows(learn.xb))
+        tried = largest_of_processes(
+            min(self.size or _rows(learn.xb), _rows(learn.xb)), learn.device
+        )
         if tried <= 1:
             raise error
         # Until the frames of the failed try are gone, so is no memory of it.

@@ -86,7 +86,7 @@ class DDP(SeveralProcesses):
 
         Several losses go back one after another; torch would send what the first of them gives.
         """
-        return isinstance(learn.opt, Optimizers)
+        return self.averages_late or isinstance(learn.opt, Optimizers)
 
     def finish_grads(self, learn: TrainState) -> None:
         """Average what torch has not exchanged while gradients were computed."""

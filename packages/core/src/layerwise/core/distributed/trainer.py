@@ -56,6 +56,7 @@ class DistributedTrainer(Callback):
         self._loaders: dict[int, tuple[Any, DistributedDL]] = {}
         self._random: isolated | None = None
         self._asked: tuple[Tensor, Any] | None = None
+        self._unsent: Tensor | None = None
         self._norms: SyncedNorms | None = None
         self._quiet: list[tuple[Any, str, Any]] = []
         self._checked = self._weighed_elsewhere = self._apart = False
@@ -186,13 +187,20 @@ class DistributedTrainer(Callback):
             factor = float(processes) * (not dl.is_filler)
         elif isinstance(weight, Tensor):
             own = weight.float() * (not dl.is_filler)
-            total = own.clone()
-            self._asked = total, dist.all_reduce(total, async_op=True)
+            self._unsent = own.clone()
+            if not learn.strategy.averages_late:
+                self._ask()
             factor = own * (processes / dl.total)
         if not self._weighed_elsewhere:
             learn.loss_grad = _weighed(learn.loss_grad, factor)
         if learn.loss is not None:  # a callback that sets loss_grad may leave it out
             learn.loss = _weighed(learn.loss, factor)
+
+    def _ask(self) -> None:
+        """Ask what the parts of all processes weigh together."""
+        if self._unsent is not None:
+            total, self._unsent = self._unsent, None
+            self._asked = total, dist.all_reduce(total, async_op=True)
 
     def _count_filler(self, weight: float | Tensor | None) -> None:
         """Take part where the others ask what their parts weigh."""
@@ -229,6 +237,7 @@ class DistributedTrainer(Callback):
     def _settle(self) -> float:
         """Make gradients those of the whole batch; returns what the loss has to be scaled by."""
         learn, share, self._settled = self.learn, 1.0, True
+        self._ask()
         if self._asked is not None:
             (total, asked), self._asked = self._asked, None
             asked.wait()
@@ -257,6 +266,7 @@ class DistributedTrainer(Callback):
 
     def after_cancel_backward(self) -> None:
         """Forget what the parts weigh."""
+        self._unsent = None
         if self._asked is not None:
             self._asked[1].wait()
             self._asked = None

@@ -35,6 +35,10 @@ class Strategy:
     shards: ClassVar[bool] = False
     """Whether each process has only a part of the model's weights."""
 
+    averages_late: bool = False
+    """Whether gradients are exchanged once all are there, and nothing between processes before: a
+    callback sets it, so that a process may go back once more by itself."""
+
     shares_gradients: ClassVar[bool] = False
     """Whether all processes have the same gradients after the backward pass of a step; then those
     are not finite in all where the loss or a gradient was not in one."""
