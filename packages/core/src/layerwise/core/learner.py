@@ -39,6 +39,7 @@ from layerwise.core.optim.groups import BaseOptimizer
 from layerwise.core.optim.wrap import OptimWrapper
 from layerwise.core.random import draw_seed
 from layerwise.core.train import engine
+from layerwise.core.train.batches import known_length
 from layerwise.core.train.callback import (
     Callback,
     CallbackTable,
@@ -445,7 +446,7 @@ class Learner(TrainState):
                 f"there is no loader {ds_idx} in these {type(self.dls).__name__}; pass the loader "
                 "itself as dl=, or ds_idx=0 for the training data"
             )
-        if hasattr(found, "__len__") and not _length_of(found):
+        if known_length(found) == 0:
             raise DataError(
                 f"loader {ds_idx} has no items (an export holds none); pass "
                 "dl=learn.dls.test_dl(items, with_labels=True), or without labels to predict"
@@ -892,14 +893,6 @@ def _refuse_wrong(dls: Any, model: Any, loss_func: Any) -> None:
         told += "CrossEntropyLossFlat(), or a function of (pred, target)"
     if told:
         raise TypeError(told)
-
-
-def _length_of(loader: Any) -> int:
-    """The batches of a loader; 1 where it does not know, as a stream."""
-    try:
-        return len(loader)
-    except TypeError:
-        return 1
 
 
 def _is_kind(cb: Any, kind: type[Callback]) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from layerwise.core.callback.checkpoint import Checkpoint
 from layerwise.core.train import engine
+from layerwise.core.train.batches import known_length
 from layerwise.core.train.checkpoint_folder import CheckpointFolder, read_checkpoint
 from layerwise.core.train.snapshot import CheckpointError, restore, unpacked_random
 from layerwise.core.train.state import TrainState
@@ -217,10 +218,7 @@ def _check_epochs(point: _Point, n_epoch: int) -> None:
 
 def _check_length(learn: TrainState, point: _Point) -> None:
     saved = int(point.state["fit"]["epoch_batches"])
-    try:
-        here = len(learn.dls.train)
-    except TypeError:
-        here = 0
+    here = known_length(learn.dls.train) or 0
     if saved != here:
         raise CheckpointError(
             f"{point.path}: the training loader gave {saved} batches an epoch when it was written, "

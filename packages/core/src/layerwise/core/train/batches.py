@@ -17,6 +17,14 @@ __all__: list[str] = []
 _GENERATORS = "loader_generators"
 
 
+def known_length(dl: Any) -> int | None:
+    """Batches that `dl` gives; None when it does not know, as a stream."""
+    try:
+        return len(dl)
+    except TypeError:
+        return None
+
+
 class Resume(Protocol):
     """Where a training goes on, and what puts everything back to how it was there."""
 

@@ -13,7 +13,7 @@ import torch
 from layerwise.core.errors import DataError
 from layerwise.core.nested import to_device, to_plain
 from layerwise.core.random import draw_seed
-from layerwise.core.train.batches import Resume, epoch_batches
+from layerwise.core.train.batches import Resume, epoch_batches, known_length
 from layerwise.core.train.events import (
     BACKWARD,
     BATCH,
@@ -66,7 +66,7 @@ def fit(
     everything is put back to how it was, and the next batch is trained.
     """
     learn.n_epoch, learn.epoch = n_epoch, start_epoch
-    learn.n_train_iter = (n_epoch - start_epoch) * _length(learn.dls.train)
+    learn.n_train_iter = (n_epoch - start_epoch) * (known_length(learn.dls.train) or 0)
     learn.run_seed = draw_seed() if resume is None else resume.run_seed
 
     try:
@@ -126,7 +126,7 @@ def _epoch(learn: TrainState, resume: Resume | None) -> None:
 
 
 def _use(learn: TrainState, dl: Any) -> None:
-    learn.dl, learn.n_iter = dl, _length(dl)
+    learn.dl, learn.n_iter = dl, known_length(dl) or 0
 
 
 def _batches(learn: TrainState, resume: Resume | None = None) -> None:
@@ -283,11 +283,3 @@ def backward(learn: TrainState) -> None:
 def step(learn: TrainState) -> None:
     """Move the parameters along their gradients."""
     learn.opt.step()
-
-
-def _length(dl: Any) -> int:
-    """Batches that `dl` gives; 0 when it does not know."""
-    try:
-        return len(dl)
-    except TypeError:
-        return 0

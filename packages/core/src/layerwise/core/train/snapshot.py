@@ -18,7 +18,7 @@ from layerwise.core.errors import BundleError
 from layerwise.core.metrics.state import sync_all
 from layerwise.core.optim.saved import copy_for
 from layerwise.core.random import get_random_states, set_random_states
-from layerwise.core.train.batches import loader_generators
+from layerwise.core.train.batches import known_length, loader_generators
 from layerwise.core.train.callback import Callback
 from layerwise.core.train.state import TrainState
 
@@ -60,7 +60,7 @@ def take(
             "batches": batches,
             "finished": finished,
             "n_epoch": learn.n_epoch,
-            "epoch_batches": _length(learn.dls.train),
+            "epoch_batches": known_length(learn.dls.train) or 0,
             "run_seed": learn.run_seed,
             "log_step": learn.log_bus.step,
             **{name: getattr(learn, name) for name in _COUNTERS},
@@ -374,10 +374,3 @@ def _moved(value: Any, device: torch.device | None) -> Any:
     if isinstance(value, list | tuple):
         return type(value)(_moved(member, device) for member in value)
     return value
-
-
-def _length(dl: Any) -> int:
-    try:
-        return len(dl)
-    except TypeError:
-        return 0
