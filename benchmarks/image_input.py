@@ -2,9 +2,11 @@
 
 All do the same work in one run, taking turns: read each file, bring it to a square by cropping its
 longer side at random (or by a random resized crop), stack batches of 64, make them floats from 0 to
-1. "Pillow decode" only decodes each file whole, so it is the ceiling of all that decode whole.
+1. The last case also augments: pictures of 256 pixels are cut to batches of 128, mirrored, warped,
+turned, zoomed and lit, each by numbers of its own (presizing). "Pillow decode" only decodes each
+file whole, so it is the ceiling of all that decode whole.
 
-    python benchmarks/image_input.py                     # the three cases of RESULTS.md
+    python benchmarks/image_input.py                     # the four cases of RESULTS.md
     python benchmarks/image_input.py --folder DIR --size 224 --workers 2
 
 Without `--folder`, photographs are taken from the archives in the folder that LAYERWISE_MIRROR
@@ -29,15 +31,18 @@ from PIL import Image, ImageFilter
 
 from layerwise.core.data.block import CategoryBlock, DataBlock
 from layerwise.vision.augment.item import RandomResizedCrop, Resize
+from layerwise.vision.augment.recipe import aug_transforms
 from layerwise.vision.blocks import ImageBlock
 
 BATCH = 64
-# Archive, longer side where pictures are made up, size of batches, a random resized crop or not.
+# Archive, longer side where pictures are made up, size of batches, how they are brought to it.
 CASES = [
-    ("dogscats", 320, 128, False),
-    ("jpeg_originals", 500, 224, False),
-    ("jpeg_originals", 500, 224, True),
+    ("dogscats", 320, 128, "resize"),
+    ("jpeg_originals", 500, 224, "resize"),
+    ("jpeg_originals", 500, 224, "crop"),
+    ("dogscats", 320, 128, "presize"),
 ]
+TOLD = {"resize": "Resize", "crop": "RandomResizedCrop", "presize": "Resize(256), aug_transforms"}
 Epoch = Callable[[], int]
 
 
@@ -102,10 +107,19 @@ def _all_train(items: Any) -> tuple[list[int], list[int]]:
     return list(range(len(items))), []
 
 
-def of_layerwise(files: list[Path], size: int, workers: int, resized_crop: bool) -> Epoch:
+def of_layerwise(files: list[Path], size: int, workers: int, how: str) -> Epoch:
     """Through `DataBlock`."""
-    crop = RandomResizedCrop(size) if resized_crop else Resize(size)
-    block = DataBlock((ImageBlock, CategoryBlock), get_y=label, splitter=_all_train, item_tfms=crop)
+    crop = RandomResizedCrop(size) if how == "crop" else Resize(size)
+    batch: list[Any] = []
+    if how == "presize":
+        crop, batch = Resize(2 * size), aug_transforms(size=size, min_scale=0.75)
+    block = DataBlock(
+        (ImageBlock, CategoryBlock),
+        get_y=label,
+        splitter=_all_train,
+        item_tfms=crop,
+        batch_tfms=batch,
+    )
     dls = block.dataloaders(files, bs=BATCH, num_workers=workers, device="cpu", drop_last=False)
     return count_images(dls.train)
 
@@ -123,17 +137,24 @@ class _Files(torch.utils.data.Dataset[Any]):
         return self.transform(image), label(self.files[i])
 
 
-def of_torchvision(files: list[Path], size: int, workers: int, resized_crop: bool) -> Epoch:
+def of_torchvision(files: list[Path], size: int, workers: int, how: str) -> Epoch:
     """Through transforms v2 on Pillow images, as its documentation has it."""
     peers.define_torchvision_operators()
     from torchvision.transforms import v2
 
-    crop = (
-        [v2.RandomResizedCrop(size, antialias=True)]
-        if resized_crop
-        else [v2.Resize(size, antialias=True), v2.RandomCrop(size)]
-    )
-    steps = v2.Compose([*crop, v2.PILToTensor()])
+    side = 2 * size if how == "presize" else size
+    crop = [v2.Resize(side, antialias=True), v2.RandomCrop(side), v2.PILToTensor()]
+    if how == "crop":
+        crop = [v2.RandomResizedCrop(size, antialias=True), v2.PILToTensor()]
+    if how == "presize":
+        crop += [
+            v2.RandomResizedCrop(size, (0.75, 1), (1, 1), antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.RandomPerspective(0.2, 0.75),
+            v2.RandomApply([v2.RandomAffine(10, scale=(1.0, 1.1))], 0.75),
+            v2.RandomApply([v2.ColorJitter(0.2, 0.2)], 0.75),
+        ]
+    steps = v2.Compose(crop)
     loader = torch.utils.data.DataLoader(
         _Files(files, steps), batch_size=BATCH, shuffle=True, num_workers=workers
     )
@@ -147,14 +168,22 @@ def of_torchvision(files: list[Path], size: int, workers: int, resized_crop: boo
     return epoch
 
 
-def of_fastai(files: list[Path], size: int, workers: int, resized_crop: bool) -> Epoch:
+def of_fastai(files: list[Path], size: int, workers: int, how: str) -> Epoch:
     """Through its `DataBlock`."""
     peers.define_torchvision_operators()
     import fastai.vision.all as fastai
 
-    crop = fastai.RandomResizedCrop(size) if resized_crop else fastai.Resize(size)
+    crop = fastai.RandomResizedCrop(size) if how == "crop" else fastai.Resize(size)
+    batch = None
+    if how == "presize":
+        crop = fastai.Resize(2 * size)
+        batch = fastai.aug_transforms(size=size, min_scale=0.75)
     block = fastai.DataBlock(
-        (fastai.ImageBlock, fastai.CategoryBlock), get_y=label, splitter=_all_train, item_tfms=crop
+        (fastai.ImageBlock, fastai.CategoryBlock),
+        get_y=label,
+        splitter=_all_train,
+        item_tfms=crop,
+        batch_tfms=batch,
     )
     dls = block.dataloaders(
         files, bs=BATCH, num_workers=workers, device=torch.device("cpu"), drop_last=False
@@ -162,13 +191,13 @@ def of_fastai(files: list[Path], size: int, workers: int, resized_crop: bool) ->
     return count_images(dls.train)
 
 
-def contenders(files: list[Path], size: int, workers: int, resized_crop: bool) -> dict[str, Epoch]:
+def contenders(files: list[Path], size: int, workers: int, how: str) -> dict[str, Epoch]:
     """What can be measured here, by name."""
     found = {"Pillow decode": pillow_decode(files)}
     makers = {"layerwise": of_layerwise, "torchvision v2": of_torchvision, "fastai": of_fastai}
     for name, make in makers.items():
         try:
-            found[name] = make(files, size, workers, resized_crop)
+            found[name] = make(files, size, workers, how)
         except ImportError as error:
             print(f"{name} is left out: {error}")
     return found
@@ -204,15 +233,16 @@ def table(rates: dict[str, float], title: str) -> str:
 
 def compare(files: list[Path], title: str, args: argparse.Namespace) -> None:
     """Measure one case and print its table."""
-    kind = "RandomResizedCrop" if args.resized_crop else "Resize"
-    epochs = contenders(files, args.size, args.workers, args.resized_crop)
-    what = f"{kind}({args.size}), {args.workers} workers, {len(files)} {title}"
+    epochs = contenders(files, args.size, args.workers, args.how)
+    what = f"{TOLD[args.how]}({args.size}), {args.workers} workers, {len(files)} {title}"
     print(table(measure(epochs, args.rounds, args.workers), what), end="\n\n", flush=True)
 
 
 def all_cases(args: argparse.Namespace) -> None:
     """Measure `CASES`, on photographs where there are some."""
-    for archive, longest, args.size, args.resized_crop in CASES:
+    for archive, longest, args.size, args.how in CASES:
+        if args.only not in (None, args.how):
+            continue
         with tempfile.TemporaryDirectory() as temporary:
             files = photographs(archive, Path(temporary))
             title = f"photographs of {archive}"
@@ -232,7 +262,8 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=128, help="side of the batches' pictures")
     parser.add_argument("--workers", type=int, default=0, help="processes of each loader")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--resized-crop", action="store_true", help="a random resized crop")
+    parser.add_argument("--how", choices=TOLD, default="resize", help="how sizes are made alike")
+    parser.add_argument("--only", choices=TOLD, help="of the cases, those of this kind alone")
     args = parser.parse_args()
     torch.set_num_threads(1)
     print(f"{os.cpu_count()} cores, {peers.versions()}\n")

@@ -6,7 +6,7 @@ from layerwise.vision.models.zoo import stand_in_for_operators
 
 __all__ = ["define_torchvision_operators", "is_installed", "versions"]
 
-_PACKAGES = ("torch", "torchvision", "pillow", "numpy", "fastai", "fastcore")
+_PACKAGES = ("torch", "torchvision", "pillow", "numpy", "fastai", "fastcore", "kornia")
 
 
 def define_torchvision_operators() -> None:

@@ -25,6 +25,7 @@ html_title = "layerwise"
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_ipywidgets_js: dict[str, object] = {}  # a page loads no scripts from elsewhere; bars need none
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 

@@ -16,6 +16,9 @@ from layerwise.core.named import object_of, reference_to
 from layerwise.core.optim.schedules import SchedLin
 from layerwise.core.rebuilt import from_description
 from layerwise.core.registry import KINDS, find, names
+from layerwise.vision.augment.color import Brightness
+from layerwise.vision.augment.geometry import Flip
+from layerwise.vision.augment.hsv import hsv
 
 EVERYTHING = KINDS | {"torch"}
 DESCRIBED = ("callback", "layer", "loss", "metric", "reader", "splitter", "transform")
@@ -61,11 +64,21 @@ MADE = {
     "core/TimeDistributed": (nn.Linear(2, 2),),
     "core/ValueMetric": (parent_label,),
     "core/View": (2, 3),
+    "vision/AdaptiveLoss": (nn.BCEWithLogitsLoss(),),
+    "vision/AddChannels": (2,),
     "vision/CropPad": (8,),
+    "vision/DenseResBlock": (2,),
+    "vision/FeatureLoss": (nn.Sequential(nn.Conv2d(3, 2, 3)), [0], [1.0]),
     "vision/OfName": (parent_label,),
+    "vision/OnePass": ([Flip(), Brightness()],),
+    "vision/OldRandomCrop": ((8, 9), "border"),
     "vision/RandomCrop": ((8, 9),),
     "vision/RandomResizedCrop": (8,),
+    "vision/RandomResizedCropGPU": (8,),
+    "vision/RatioResize": (8,),
     "vision/Resize": ((8, 9),),
+    "vision/SpaceTfm": (torch.relu, hsv),
+    "vision/VolumeChannels": ([(80, 40)],),
 }  # fmt: skip
 
 

@@ -19,7 +19,8 @@ BASES = {
 }
 # They make a part of a model, or a model of what they are given.
 PARTS = {
-    "add_head", "create_body", "create_head", "cut_model", "load_pretrained", "torchvision_model",
+    "add_head", "create_body", "create_head", "cut_model", "load_pretrained", "network_of",
+    "torchvision_model", "without_branches", "without_classifier", "without_heads",
 }  # fmt: skip
 
 

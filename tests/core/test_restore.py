@@ -22,6 +22,7 @@ from layerwise.core.learner import Learner
 from layerwise.core.nn.linear import LinBnDrop
 from layerwise.core.registry import register
 from layerwise.core.restore import load_learner
+from layerwise.core.train.data_config import inference_loader
 from layerwise.core.train.strategy import Strategy
 from layerwise.core.transforms.numeric import RegressionSetup
 from layerwise.core.transforms.transform import Transform
@@ -157,6 +158,69 @@ def test_steps_of_training_alone_are_left_out(tmp_path):
     assert [type(step).__name__ for step in again.dls.train.after_item] == ["ToTensor"]
 
 
+def test_an_empty_validation_loader_gives_way_to_that_of_training(tmp_path):
+    block = DataBlock(
+        (TransformBlock(type_tfms=RegressionSetup), CategoryBlock), get_x=ItemGetter(0),
+        get_y=ItemGetter(1), splitter=IndexSplitter([]),
+    )  # fmt: skip
+    torch.manual_seed(0)
+    dls = block.dataloaders(rows(), bs=6, device="cpu")
+    assert [dl.n for dl in dls] == [24, 0]
+    learn = Learner(dls, nn.Linear(4, 3), path=tmp_path)
+    file = learn.export()
+    item = rows()[7]
+    again = load_learner(file)
+    assert same(again.predict(item), learn.predict(item))
+    head = from_json(read_bundle(file, kind="learner")["model.json"])
+    assert head["example"] is not None  # which only a loader with items has a batch for
+    assert load_learner(again.export(tmp_path / "again.lw")).dls.vocab == dls.vocab
+
+
+@pytest.mark.parametrize(
+    ("sizes", "chosen"), [((8, 4), 1), ((8, 0), 0), ((0, 0), 1), ((8,), 0)], ids=str
+)
+def test_new_items_go_the_way_of_validation_where_it_has_items(samples, sizes, chosen):
+    loaders = [DataLoader(samples(size), bs=4) for size in sizes]
+    assert inference_loader(DataLoaders(*loaders)) is loaders[chosen]
+
+
+class Seen(nn.Module):
+    """A loss that compares what a network makes of outputs and targets."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, output, target):
+        return (self.net(output) - self.net(target)).abs().mean()
+
+
+class Eye(nn.Module):
+    def __init__(self, power):
+        super().__init__()
+        self.power = power
+
+    def forward(self, x):
+        return x**self.power
+
+
+register("loss", "test-restore/Seen", Seen)
+register("model", "test-restore/Eye", Eye)
+
+
+@pytest.mark.parametrize(
+    "net", [lambda: LinBnDrop(2, 3), lambda: Eye(3)], ids=["layer", "model"]
+)  # fmt: skip
+def test_a_loss_may_have_a_layer_or_a_model_in_it(tmp_path, net):
+    data = [(torch.randn(3), torch.randn(2)) for _ in range(8)]
+    loader = DataLoader(data, bs=4)
+    learn = Learner(DataLoaders(loader, loader), nn.Linear(3, 2), Seen(net()), path=tmp_path)
+    again = load_learner(learn.export())
+    assert type(again.loss_func) is Seen
+    assert repr(again.loss_func) == repr(learn.loss_func)
+    assert vars(again.loss_func.net).get("power") == vars(learn.loss_func.net).get("power")
+
+
 # -- refusals --------------------------------------------------------------------------------
 
 
@@ -245,6 +309,7 @@ def test_a_missing_package_is_named_by_its_distribution(exported, tmp_path):
         ("model.json", lambda head: head["model"]["$layers"].pop()),
         ("model.json", lambda head: head.pop("model")),
         ("pipeline.json", lambda pipe: pipe.update(loss_func=3)),
+        ("pipeline.json", lambda p: p.update(loss_func={"$name": "transform:core/ToTensor"})),
         ("pipeline.json", lambda pipe: pipe.update(after_batch={"$name": "function:core/noop"})),
         ("pipeline.json", lambda pipe: pipe["data"]["members"][0].update(types=[["os:system"]])),
         ("pipeline.json", lambda p: p["data"]["members"][1]["steps"][1].update(vocab=[{}])),
@@ -253,7 +318,7 @@ def test_a_missing_package_is_named_by_its_distribution(exported, tmp_path):
         ("pipeline.json", lambda pipe: pipe.update(batch=7)),
     ],
     # Not of the functions, which every process that runs tests would name otherwise.
-    ids=[f"case {i}" for i in range(13)],
+    ids=[f"case {i}" for i in range(14)],
 )  # fmt: skip
 def test_a_damaged_description_is_one_kind_of_error(exported, tmp_path, member, change):
     file = changed(exported, tmp_path / "a.lw", member, change)

@@ -1,5 +1,8 @@
 """Pictures for the tests of vision, made here."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -40,3 +43,13 @@ def pets(tmp_path_factory):
                 rows.append(f"{name},{label},{label};animal,{part == 'valid'}")
     (root / "labels.csv").write_text("\n".join(rows))
     return root
+
+
+@pytest.fixture
+def shared_weights():
+    """The folder with trained weights; a test that needs it is skipped where it is absent."""
+    root = Path(__file__).parents[2]
+    folder = Path(os.environ.get("LAYERWISE_WEIGHTS", root.parent / "shared" / "weights"))
+    if not folder.is_dir():
+        pytest.skip(f"no weights in {folder}; set LAYERWISE_WEIGHTS to a folder of .safetensors")
+    return folder

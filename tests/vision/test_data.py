@@ -7,7 +7,7 @@ from layerwise.core.data.block import RegressionBlock
 from layerwise.core.data.source import get_image_files
 from layerwise.core.errors import DataError
 from layerwise.core.tensors import TensorImage, TensorImageBW
-from layerwise.vision.augment.flip import Flip
+from layerwise.vision.augment.geometry import Flip
 from layerwise.vision.augment.item import RandomResizedCrop, Resize
 from layerwise.vision.data import ImageDataLoaders
 from layerwise.vision.types import PILImageBW

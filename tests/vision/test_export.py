@@ -19,7 +19,7 @@ from layerwise.core.nn.sized import cnn_for
 from layerwise.core.restore import load_learner
 from layerwise.core.tensors import TensorMask
 from layerwise.core.transforms.numeric import Normalize
-from layerwise.vision.augment.flip import Flip
+from layerwise.vision.augment.geometry import Flip
 from layerwise.vision.augment.item import FlipItem, RandomResizedCrop, Resize
 from layerwise.vision.blocks import ImageBlock, MaskBlock
 from layerwise.vision.data import ImageDataLoaders

@@ -187,7 +187,8 @@ def test_a_grid_of_pairs_shows_as_many_as_it_holds():
     pair = [(pictures(1)[0], pictures(1)[0])] * 5
     assert len(show_batch(pictures(5), pictures(5), pair, nrows=1, ncols=2)) == 4
     outs = [(pictures(1)[0],)] * 5
-    assert len(show_results(pictures(5), pictures(5), pair, outs, nrows=1, ncols=2)) == 4
+    shown = show_results(pictures(5), pictures(5), pair, outs, nrows=1, ncols=2)
+    assert len(shown) == 6, "input, target and prediction"
 
 
 def test_long_titles_and_the_heading_run_over_nothing():

@@ -167,3 +167,17 @@ def test_unknown_objects_pass_through_conversion():
 
     graph = Graph(3)
     assert fa_convert(graph) is graph
+
+
+class Both(tuple):
+    """A kind of tuple that a user writes."""
+
+    __slots__ = ()
+
+
+def test_a_kind_of_tuple_stays_one():
+    batch = fa_collate([(Both((torch.ones(2), i)), i) for i in range(3)])
+    assert type(batch) is tuple
+    assert type(batch[0]) is Both
+    assert batch[0][0].shape == (3, 2)
+    assert batch[0][1].tolist() == [0, 1, 2]

@@ -331,3 +331,21 @@ def test_classes_are_learnt_from_the_items_that_are_not_skipped():
         list(tl.train)
     several = TfmdLists(items, [label, lambda o: o.split(), MultiCategorize()], splits=splits)
     assert list(several.vocab) == ["2", "even", "odd"]
+
+
+@pytest.mark.parametrize("broken", [1, 9, 10])
+def test_types_are_found_though_the_first_items_are_broken(broken):
+    asked = []
+
+    def read(item):
+        asked.append(item)
+        if item < broken:
+            raise ValueError(f"cannot read {item}")
+        return float(item)
+
+    if broken == 10:  # then it is the transform that does not work
+        with pytest.raises(DataError, match="cannot read 0"):
+            TfmdLists(range(20), [read])
+        assert asked == list(range(10))
+    else:
+        assert TfmdLists(range(20), [read]).types[-1] == (float,)

@@ -363,6 +363,24 @@ def test_types_in_mappings_and_named_tuples_are_put_back():
     assert type(decoded.x["image"]) is TensorImage
 
 
+class Both(tuple):
+    """A kind of tuple that a user writes."""
+
+    __slots__ = ()
+
+
+def test_kinds_of_tuples_stay_what_they_are_from_item_to_decoded_sample():
+    image = TensorImage(torch.zeros(1, 2, 2))
+    dl = TfmdDL([(Both((image, image)), 1)] * 2, 2, num_workers=0)
+    batch = dl.one_batch()
+    assert type(batch[0]) is Both
+    plain = Both(member.as_plain() for member in batch[0])
+    decoded = dl.decode((plain, batch[1]))
+    assert type(decoded[0]) is Both
+    assert type(decoded[0][1]) is TensorImage
+    assert type(dl.decode_batch(batch)[0][0]) is Both
+
+
 def test_batches_of_mappings_and_nested_tuples():
     data = [{"x": (torch.zeros(2), [torch.ones(1), "text"]), "y": i} for i in range(3)]
     dl = TfmdDL(data, 3, num_workers=0, device="meta")

@@ -63,6 +63,12 @@ def test_a_network_is_made_for_loaders():
     assert cnn_for(dls, c_out=2, norm_type=None, act_cls=nn.SiLU)[-1].out_features == 2
 
 
+def test_the_number_of_outputs_may_be_known_to_a_transform_of_samples():
+    train = SimpleNamespace(after_item=SimpleNamespace(c=6))
+    dls = SimpleNamespace(one_batch=lambda: (torch.rand(4, 3, 16, 16), 0), train=train)
+    assert cnn_for(dls)[-1].out_features == 6
+
+
 def test_loaders_that_do_not_fit_are_explained():
     flat = SimpleNamespace(one_batch=lambda: (torch.rand(4, 3),), c=7)
     with pytest.raises(ValueError, match=r"has shape \(4, 3\)"):

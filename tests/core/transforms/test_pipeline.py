@@ -1,5 +1,7 @@
 """A pipeline goes there and back in order, and its errors name step and input."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -234,3 +236,54 @@ def test_show_decodes_and_shows_on_the_context():
 
 def test_show_shows_what_has_no_way_of_its_own_as_text():
     assert Pipeline([str.upper]).show("A", ctx={}) == {"text": "A"}
+
+
+class Factor(Transform):
+    """A factor; neighbours multiply."""
+
+    def __init__(self, by=2, order=0.0):
+        super().__init__(order=order)
+        self.by, self.order, self.seen = by, order, None
+
+    def encodes(self, x: int):
+        return x * self.by
+
+    def setups(self, items):
+        self.seen = items
+
+    def merged(self, before):
+        return Factors([*before.parts, self]) if isinstance(before, Factor | Factors) else None
+
+
+class Factors(Transform):
+    """Several factors at once."""
+
+    def __init__(self, factors):
+        super().__init__()
+        self.factors = factors
+
+    @property
+    def parts(self):
+        return tuple(self.factors)
+
+    def encodes(self, x: int):
+        return x * math.prod(each.by for each in self.factors)
+
+    merged = Factor.merged
+
+
+def test_neighbours_that_can_are_merged_after_sorting():
+    pipeline = Pipeline([Factor(5, order=2.0), lambda x: x + 1, Factor(2), Factor(3)])
+    # The function has order 0, and stands between those given before and after it.
+    assert [type(step) for step in pipeline] == [Transform, Factors]
+    assert [part.by for part in pipeline[1].parts] == [2, 3, 5]
+    assert pipeline(1) == 60
+
+
+def test_what_is_added_finds_its_place_among_the_parts():
+    pipeline = Pipeline([Factor(2), Factor(5, order=2.0)])
+    pipeline.add(Transform(lambda x: x + 1, order=1.0))
+    assert [type(step) for step in pipeline] == [Factor, Transform, Factor]
+    assert pipeline(1) == 15
+    pipeline.add(Factor(3, order=1.5))
+    assert [part.by for part in pipeline[2].parts] == [3, 5]

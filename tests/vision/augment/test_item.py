@@ -13,11 +13,10 @@ from layerwise.core.errors import DataError
 from layerwise.core.random import keyed
 from layerwise.core.tensors import TensorImage
 from layerwise.core.transforms.pipeline import Pipeline
+from layerwise.vision.augment.crop import CropPad, RandomCrop
 from layerwise.vision.augment.item import (
-    CropPad,
     DihedralItem,
     FlipItem,
-    RandomCrop,
     RandomResizedCrop,
     Resize,
     ResizeMethod,

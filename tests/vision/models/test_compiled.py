@@ -7,8 +7,9 @@ from torch._dynamo import explain
 from layerwise.core.registry import find
 from layerwise.vision.learner import create_vision_model
 from layerwise.vision.models.xresnet import xresnet18
+from layerwise.vision.unet_learner import create_unet_model
 
-OWN = ["vision/xresnet18", "vision/xresnet50"]
+OWN = ["vision/xresnet18", "vision/xresnet50", "vision/xse_resnext18"]
 
 
 @pytest.fixture(autouse=True)
@@ -29,4 +30,11 @@ def test_no_graph_breaks(name, training):
 def test_no_graph_breaks_with_the_head_of_a_learner():
     model = create_vision_model(xresnet18, 3, pretrained=False)
     report = explain(model)(torch.rand(2, 3, 64, 64))
+    assert report.graph_break_count == 0, report.break_reasons
+
+
+@pytest.mark.parametrize("settings", [{}, {"blur": True, "self_attention": True}], ids=str)
+def test_no_graph_breaks_in_a_unet(settings):
+    model = create_unet_model(xresnet18, 3, pretrained=False, **settings)
+    report = explain(model)(torch.rand(2, 3, 65, 48))
     assert report.graph_break_count == 0, report.break_reasons

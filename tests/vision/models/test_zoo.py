@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -146,15 +145,6 @@ def test_weights_that_do_not_fit_are_refused(tmp_path):
 def test_the_first_weights_are_the_default_for_transfer():
     assert first_weights("resnet50") == "IMAGENET1K_V1"
     assert first_weights("mnasnet0_5") == "IMAGENET1K_V1"
-
-
-@pytest.fixture
-def shared_weights():
-    root = Path(__file__).parents[3]
-    folder = Path(os.environ.get("LAYERWISE_WEIGHTS", root.parent / "shared" / "weights"))
-    if not folder.is_dir():
-        pytest.skip(f"no weights in {folder}; set LAYERWISE_WEIGHTS to a folder of .safetensors")
-    return folder
 
 
 @pytest.mark.slow

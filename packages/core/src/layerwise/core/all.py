@@ -6,6 +6,7 @@ from layerwise.core.prelude import *
 from layerwise.core.types import *
 from layerwise.core.random import *
 from layerwise.core.dispatch import *
+from layerwise.core.facts import *
 from layerwise.core.registry import *
 from layerwise.core.named import *
 from layerwise.core.settings import *

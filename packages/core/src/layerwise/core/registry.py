@@ -13,12 +13,14 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from layerwise.core._version import __version__
 from layerwise.core.errors import LayerwiseError, MissingDependencyError, RegistryError, nearest
+from layerwise.core.facts import Facts, check_facts, facts_hold
 
 __all__ = [
     "API_LEVEL",
@@ -27,6 +29,7 @@ __all__ = [
     "Plugin",
     "check_version",
     "describe_name",
+    "facts_of",
     "find",
     "names",
     "plugins",
@@ -58,6 +61,8 @@ class Entry:
     Args:
         target: "module:attribute"; the module is imported only when the name is asked for.
         summary: a few words for people who choose between names.
+        facts: what `names` can be asked for without importing anything, for example
+            `{"params": 11_689_512, "pretrained": True, "licence": "MIT"}`.
 
     Raises:
         ValueError: if `target` is not of that form.
@@ -69,6 +74,7 @@ class Entry:
 
     target: str
     summary: str = ""
+    facts: Facts = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not _TARGET.fullmatch(self.target):
@@ -145,21 +151,54 @@ def find(kind: str, name: str) -> Any:
     return _load(kind, name, _entry(kind, name))
 
 
-def names(kind: str) -> list[str]:
-    """All qualified names of one kind, sorted; the one call that loads every record.
+def names(kind: str, pattern: str = "*", **wanted: Any) -> list[str]:
+    """All qualified names of one kind, sorted; with `facts_of`, the call that loads every record.
 
     A record that does not load is left out with a warning, so that others go on working.
 
+    Args:
+        kind: one of `KINDS`.
+        pattern: wildcards, as of file names, for the qualified name.
+        wanted: facts that have to be known of it, such as `pretrained=True`, `max_params=1e7`; see
+            `facts_hold`.
+
+    Raises:
+        TypeError: for a fact that is known of nothing of this kind; names the nearest.
+
     Example:
         >>> register("metric", "example/half", lambda: 0.5)
-        >>> "example/half" in names("metric")
-        True
+        >>> names("metric", "example/*")
+        ['example/half']
+    """
+    known = _all_facts(kind)
+    check_facts("names", known.values(), wanted)
+    found = [name for name, facts in known.items() if facts_hold(facts, wanted)]
+    return sorted(name for name in found if fnmatchcase(name, pattern))
+
+
+def facts_of(kind: str, name: str) -> Facts:
+    """What the record of a package tells of one of its names; nothing is imported for it.
+
+    Raises:
+        RegistryError: as `find`.
+
+    Example:
+        >>> dict(facts_of("metric", "core/accuracy"))
+        {}
     """
     _check_kind(kind)
-    found = {name for its_kind, name in _registered if its_kind == kind}
+    _check_name(name, kind)
+    return {} if (kind, name) in _registered else _entry(kind, name).facts
+
+
+def _all_facts(kind: str) -> dict[str, Facts]:
+    """The facts by qualified name; none of what a program registered."""
+    _check_kind(kind)
+    found: dict[str, Facts] = {name: {} for its_kind, name in _registered if its_kind == kind}
     for prefix, record in _all_records().items():
-        found |= {f"{prefix}/{name}" for name in record.entries.get(kind, {})}
-    return sorted(found)
+        for name, entry in record.entries.get(kind, {}).items():
+            found[f"{prefix}/{name}"] = entry.facts
+    return found
 
 
 def describe_name(kind: str, name: str) -> str:

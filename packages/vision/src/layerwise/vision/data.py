@@ -1,4 +1,4 @@
-"""`ImageDataLoaders`: loaders for classifying pictures, in one call, from the usual layouts."""
+"""Loaders for classifying and segmenting pictures, in one call, from the usual layouts."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +23,10 @@ from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSp
 from layerwise.core.errors import MissingDependencyError, refuse_unknown
 from layerwise.core.items import listify
 from layerwise.core.types import PathLike
-from layerwise.vision.blocks import ImageBlock
+from layerwise.vision.blocks import ImageBlock, MaskBlock
 from layerwise.vision.types import PILBase, PILImage
 
-__all__ = ["ImageDataLoaders"]
+__all__ = ["ImageDataLoaders", "SegmentationDataLoaders"]
 
 Labeller = Callable[[Any], Any]
 Columns = str | int | Sequence[str] | Sequence[int]
@@ -280,12 +280,58 @@ class ImageDataLoaders(DataLoaders):
         return cls.from_dblock(block, (fnames, labels), path=Path(path), **kwargs)
 
 
+class SegmentationDataLoaders(DataLoaders):
+    """Loaders for pictures and masks, in which each pixel has a class."""
+
+    @classmethod
+    def from_label_func(
+        cls,
+        path: PathLike,
+        fnames: Sequence[PathLike],
+        label_func: Labeller,
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        codes: Sequence[str] | None = None,
+        item_tfms: Any = None,
+        batch_tfms: Any = None,
+        img_cls: type[PILBase] = PILImage,
+        *,
+        ignore_index: int | None = None,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """From a list of files and a function from each to the file of its mask.
+
+        Args:
+            path: where what belongs to the task is written.
+            fnames: the files of the pictures.
+            label_func: from the path of a picture to that of its mask, or to the mask itself.
+            valid_pct: share that validates.
+            seed: decides that share.
+            codes: name of each class, in the order of the codes in the masks.
+            item_tfms: transforms on each sample.
+            batch_tfms: transforms on each batch.
+            img_cls: type of picture.
+            ignore_index: a code that the loss leaves out, as `MaskBlock` takes it.
+            kwargs: settings of the loaders (`bs`, ...).
+        """
+        _refuse(kwargs, cls.from_label_func)
+        block = DataBlock(
+            (ImageBlock(img_cls), MaskBlock(codes, ignore_index=ignore_index)),
+            splitter=RandomSplitter(valid_pct, seed=seed),
+            get_y=label_func,
+            item_tfms=item_tfms,
+            batch_tfms=batch_tfms,
+        )
+        return cls.from_dblock(block, fnames, path=Path(path), **kwargs)
+
+
 def _refuse(settings: Mapping[str, Any], *factories: Callable[..., Any]) -> None:
     """Refuse what neither the factories nor their loaders know, naming the nearest of either."""
     takers = [*factories, FilteredBase.dataloaders]
     own = {name for taker in takers for name in signature(taker).parameters}
     known = {*own, *loader_options(TfmdDL)} - {"self", "kwargs"}
-    refuse_unknown(f"ImageDataLoaders.{factories[0].__name__}", set(settings) - known, known)
+    called = ".".join(factories[0].__qualname__.split(".")[-2:])
+    refuse_unknown(called, set(settings) - known, known)
 
 
 def _block_for(label: Any) -> Callable[..., TransformBlock]:

@@ -234,6 +234,8 @@ def to_mode(image: Image.Image, mode: str) -> Image.Image:
         image = Image.fromarray(_eight_bits(np.asarray(image)))
     if image.mode == "P" and isinstance(image.info.get("transparency"), bytes):
         image = image.convert("RGBA")
+    if image.mode in ("HSV", "LAB") and mode != "RGB":
+        image = image.convert("RGB")  # Pillow has no other way from there
     return image if image.mode == mode else image.convert(mode)
 
 

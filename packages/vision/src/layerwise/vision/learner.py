@@ -2,33 +2,28 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
-from layerwise.core.errors import names_nearest, nearest
+from layerwise.core.errors import names_nearest
 from layerwise.core.learner import Learner
-from layerwise.core.nn.hooks import num_features_model
 from layerwise.core.optim.algorithms import Adam
 from layerwise.core.optim.groups import BaseOptimizer
-from layerwise.core.registry import find
 from layerwise.core.settings import record_built
 from layerwise.core.train.callback import Callback
-from layerwise.core.transforms.category import get_c
-from layerwise.core.transforms.numeric import Normalize
-from layerwise.vision.models import torchvision_models
+from layerwise.vision.fit_to_data import add_norm, check_channels, outputs_of
+from layerwise.vision.models.bodies import features_of
 from layerwise.vision.models.head import Cut, add_head, create_body
 from layerwise.vision.models.meta import ModelMeta, arch_name, meta_of
-from layerwise.vision.models.timm_models import create_timm_model
-from layerwise.vision.models.zoo import Weights, first_weights, load_pretrained, torchvision_model
+from layerwise.vision.models.network import Arch, is_torchvision, network_of, resolved
+from layerwise.vision.models.timm_models import create_timm_model, refuse_for_timm
+from layerwise.vision.models.zoo import Weights
 
 __all__ = ["cnn_learner", "create_cnn_model", "create_vision_model", "vision_learner"]
 
-Arch = str | Callable[..., nn.Module]
 Splitter = Callable[[nn.Module], Any]
-Stats = tuple[Any, Any]
 
 
 @names_nearest
@@ -102,16 +97,18 @@ def vision_learner(
         compile: run the model through `torch.compile`, see `Learner`.
 
     Raises:
-        ValueError: when the number of outputs is not known, or `arch` has no weights to start from.
+        ValueError: when the number of outputs is not known, the pictures have not `n_in` channels,
+            or `arch` has no weights to start from.
     """
-    n_out = _outputs(dls) if n_out is None else n_out
+    n_out = outputs_of(dls) if n_out is None else n_out
+    check_channels(dls, n_in)
     model, meta = _described_model(
         arch, n_out, pretrained, weights, cut, n_in, init, custom_head,
         concat_pool=concat_pool, pool=pool, lin_ftrs=lin_ftrs, ps=ps, first_bn=first_bn,
         bn_final=bn_final, lin_first=lin_first, y_range=y_range,
     )  # fmt: skip
     if normalize and pretrained and meta.stats is not None:
-        _add_norm(dls, meta.stats, n_in)
+        add_norm(dls, meta.stats, n_in)
     learn = Learner(
         dls=dls, model=model, loss_func=loss_func, opt_func=opt_func, lr=lr,
         splitter=splitter or meta.split, cbs=cbs, metrics=metrics, path=path, model_dir=model_dir,
@@ -164,15 +161,12 @@ def _described_model(
     **kwargs: Any,
 ) -> tuple[nn.Sequential, ModelMeta]:
     """The model, and what is known of its architecture."""
-    if weights is not None and not pretrained:
-        raise ValueError("weights= with pretrained=False; leave one of them out")
-    if isinstance(arch, str) and "/" in arch and not arch.startswith("timm/"):
-        arch = find("model", arch)
+    arch = resolved(arch)
     model, meta = _body_and_head(
         arch, n_out, pretrained, weights, cut, n_in, init, custom_head, **kwargs
     )
     settings = {
-        "arch": arch_name(arch) if _is_torchvision(arch) else arch, "n_out": n_out,
+        "arch": arch_name(arch) if is_torchvision(arch) else arch, "n_out": n_out,
         "pretrained": pretrained, "weights": weights, "cut": cut, "n_in": n_in, "init": init,
         "custom_head": custom_head, **kwargs,
     }  # fmt: skip
@@ -190,70 +184,23 @@ def _body_and_head(
     n_in: int,
     init: Callable[[Tensor], object] | None,
     custom_head: nn.Module | None,
+    *,
+    pool: bool = True,
     **kwargs: Any,
 ) -> tuple[nn.Sequential, ModelMeta]:
-    if isinstance(arch, str) and arch not in torchvision_models.__all__:
-        name = arch.removeprefix("timm/")
-        try:
-            model, cfg = create_timm_model(
-                name, n_out, pretrained, n_in, init, custom_head, **kwargs
-            )
-        except (ImportError, ValueError) as error:
-            if close := nearest(arch, torchvision_models.__all__):
-                error.add_note(f"Of torchvision's:{close}")
-            raise
-        if weights is not None:
-            raise ValueError("weights= is not for models of timm; give the name with its tag")
+    if isinstance(arch, str) and not is_torchvision(arch):
+        refuse_for_timm(arch, weights, cut)
+        model, cfg = create_timm_model(
+            arch.removeprefix("timm/"), n_out, pretrained, n_in, init, custom_head, pool=pool,
+            **kwargs,
+        )  # fmt: skip
         return model, ModelMeta(stats=(list(cfg["mean"]), list(cfg["std"])))
     meta = meta_of(arch)
-    network = _network(arch, pretrained, weights)
+    network = network_of(arch, pretrained, weights)
     body = create_body(network, n_in, pretrained, meta.cut if cut is None else cut)
-    nf = num_features_model(nn.Sequential(body))
-    return add_head(body, nf, n_out, init=init, head=custom_head, **kwargs), meta
-
-
-def _network(arch: Arch, pretrained: bool, weights: Weights) -> nn.Module:
-    """The whole network of `arch`, with trained weights if wanted."""
-    name = arch_name(arch)
-    if isinstance(arch, str) or _is_torchvision(arch):
-        wanted = weights if weights is not None or not pretrained else first_weights(name)
-        return torchvision_model(name, wanted)
-    if not pretrained:
-        return arch()
-    if weights is not None:
-        return load_pretrained(arch(), weights, name=name)
-    for word in ("weights", "pretrained"):
-        if word in signature(arch).parameters:
-            return arch(**{word: "DEFAULT" if word == "weights" else True})
-    raise ValueError(
-        f"{name} has no pretrained weights of its own; pass pretrained=False to start without, or "
-        "weights= as the path of a file"
-    )
-
-
-def _is_torchvision(arch: Arch) -> bool:
-    """Whether it is a function of torchvision, or ours of that name."""
-    module = getattr(arch, "__module__", "")
-    return module == torchvision_models.__name__ or module.startswith("torchvision.")
-
-
-def _outputs(dls: Any) -> int:
-    n_out = get_c(dls)
-    if not n_out:
-        raise ValueError(
-            "the data do not say how many outputs the model needs; pass n_out=, or give "
-            "RegressionBlock its n_out"
-        )
-    return int(n_out)
-
-
-def _add_norm(dls: Any, stats: Stats, n_in: int) -> None:
-    """Normalise batches by `stats`, unless something normalises them already."""
-    steps = getattr(dls, "after_batch", None)
-    if steps is None or n_in != len(stats[0]):
-        return
-    if not any(isinstance(step, Normalize) for step in steps):
-        dls.add_tfms([Normalize.from_stats(*stats)], "after_batch")
+    nf, is_map = features_of(body, meta.size)
+    full = add_head(body, nf, n_out, init=init, head=custom_head, pool=pool and is_map, **kwargs)
+    return full, meta
 
 
 def create_cnn_model(*args: Any, **kwargs: Any) -> nn.Sequential:

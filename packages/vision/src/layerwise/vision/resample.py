@@ -11,7 +11,7 @@ from torch import Tensor
 from layerwise.core.errors import nearest
 from layerwise.vision.io import Box
 
-__all__ = ["PadMode", "Resized", "padded_crop", "resize_region"]
+__all__ = ["PadMode", "Resized", "padded_crop", "placed", "resize_region"]
 
 Resample = Image.Resampling
 
@@ -100,6 +100,33 @@ def _resize_bytes(
     values = np.frombuffer(encoder.encode(width * height * 4)[2], np.uint8).copy()
     pixels = torch.from_numpy(values).view(1, height, width, 4).permute(0, 3, 1, 2)
     return Resized(F.interpolate(pixels, size=size[::-1], mode=mode, antialias=True))
+
+
+def placed(
+    original: tuple[int, int], box: Box, size: tuple[float, float]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """How large a whole picture is when its `box` has `size`, and where the box then begins.
+
+    Where the box reaches beyond the picture, both are whole pixels: the picture is then made that
+    small first and padded after, and all that moves with it moves by the same numbers.
+
+    Args:
+        original: width and height of the picture.
+        box: left, upper, right, lower in its pixels.
+        size: width and height that the box gets.
+
+    Example:
+        >>> placed((100, 50), (20, 0, 60, 40), (20, 20))
+        ((50.0, 25.0), (10.0, 0.0))
+        >>> placed((100, 50), (0, -25, 100, 75), (33, 33))
+        ((33, 16), (0, -8))
+    """
+    across, down = size[0] / (box[2] - box[0]), size[1] / (box[3] - box[1])
+    inner, corner = (original[0] * across, original[1] * down), (box[0] * across, box[1] * down)
+    if box[0] >= 0 and box[1] >= 0 and box[2] <= original[0] and box[3] <= original[1]:
+        return inner, corner
+    whole = max(1, round(inner[0])), max(1, round(inner[1]))
+    return whole, (round(corner[0]), round(corner[1]))
 
 
 def padded_crop(

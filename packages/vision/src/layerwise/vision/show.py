@@ -17,8 +17,11 @@ from layerwise.core.tensors import (
     TensorMask,
     TensorMultiCategory,
 )
+from layerwise.vision.coords import TensorPoint
 
-__all__ = ["show_pairs", "show_pictures"]
+__all__ = ["show_pairs", "show_pictures", "show_triples"]
+
+_MOST_NAMES = 3  # where loss and probability want room too
 
 Axes = Any  # of matplotlib, which is imported only when something is drawn
 
@@ -41,7 +44,7 @@ def show_pictures(
         ncols: columns of the grid.
         figsize: width and height of the figure in inches.
     """
-    count = _count(samples, max_n, nrows, ncols)
+    count = how_many(samples, max_n, nrows, ncols)
     axes = ctxs if ctxs is not None else get_grid(count, nrows, ncols, figsize=figsize)
     return [show(sample, ctx=ax) for sample, ax in zip(samples[:count], axes, strict=False)]
 
@@ -55,7 +58,7 @@ def show_pairs(
     ncols: int | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
-    """The axes with target and prediction side by side, for targets that are pictures themselves.
+    """The axes with target and prediction side by side, for targets that lie over pictures.
 
     Args:
         samples: decoded samples, tuples of inputs and targets.
@@ -66,16 +69,61 @@ def show_pairs(
         ncols: columns of the grid, a pair in each; one when None.
         figsize: width and height of the figure in inches.
     """
-    count = _count(samples, max_n, nrows, ncols)
+    pairs = [
+        (sample, (*_inputs_of(sample, members_of(out)), *members_of(out)))
+        for sample, out in zip(samples, outs, strict=False)
+    ]
+    shown = pairs[: how_many(samples, max_n, nrows, ncols)]
+    return _show_rows(shown, ("Target", "Prediction"), ctxs, nrows, ncols, figsize)
+
+
+def show_triples(
+    samples: Sequence[Any],
+    outs: Sequence[Any],
+    ctxs: Sequence[Axes] | None = None,
+    max_n: int = 9,
+    nrows: int | None = None,
+    ncols: int | None = None,
+    figsize: tuple[float, float] | None = None,
+) -> list[Axes]:
+    """The axes with input, target and prediction side by side, for targets that are pictures.
+
+    Args:
+        samples: decoded samples, an input and a target each.
+        outs: decoded predictions, a tuple for each sample.
+        ctxs: axes to draw on, three for each sample; those of a new grid when None.
+        max_n: how many samples at most.
+        nrows: rows of the grid.
+        ncols: columns of the grid, a triple in each; one when None.
+        figsize: width and height of the figure in inches.
+    """
+    triples = [
+        (sample[0], sample[-1], members_of(out)[-1])
+        for sample, out in zip(samples, outs, strict=False)
+    ]
+    shown = triples[: how_many(samples, max_n, nrows, ncols)]
+    return _show_rows(shown, ("Input", "Target", "Prediction"), ctxs, nrows, ncols, figsize)
+
+
+def _show_rows(
+    rows: Sequence[tuple[Any, ...]],
+    names: tuple[str, ...],
+    ctxs: Sequence[Axes] | None,
+    nrows: int | None,
+    ncols: int | None,
+    figsize: tuple[float, float] | None,
+) -> list[Axes]:
+    """What belongs together side by side on axes of its own, `ncols` times in a row of the grid."""
+    width = len(names)
     if ctxs is None:
-        ncols = 1 if nrows is None and ncols is None else ncols
+        if ncols is None:
+            ncols = 1 if nrows is None else -(-len(rows) // nrows)
         ctxs = get_grid(
-            count, nrows, ncols, figsize=figsize, double=True, title="Target/Prediction"
+            len(rows) * width, nrows, ncols * width, figsize=figsize, title="/".join(names)
         )
-    for i, (sample, out) in enumerate(zip(samples[:count], outs, strict=False)):
-        inputs = _inputs(sample, _members(out))
-        show(sample, ctx=ctxs[2 * i])
-        show((*inputs, *_members(out)), ctx=ctxs[2 * i + 1])
+    for i, row in enumerate(rows):
+        for value, ax in zip(row, ctxs[i * width : (i + 1) * width], strict=False):
+            show(value, ctx=ax)
     return list(ctxs)
 
 
@@ -105,9 +153,9 @@ def _(
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
     """Two pictures a sample, side by side; a mask lies over its picture instead."""
-    if samples and isinstance(_members(samples[0])[-1], TensorMask):
+    if samples and isinstance(members_of(samples[0])[-1], TensorMask):
         return show_pictures(samples, ctxs, max_n, nrows, ncols, figsize)
-    count = _count(samples, max_n, nrows, ncols)
+    count = how_many(samples, max_n, nrows, ncols)
     if ctxs is None:
         ctxs = get_grid(count, nrows, ncols, figsize=figsize, double=True)
     for i, sample in enumerate(samples[:count]):
@@ -129,7 +177,7 @@ def _(
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
     """The picture, with the target and below it the prediction as title."""
-    return _with_titles(samples, outs, ctxs, max_n, nrows, ncols, figsize, judge=None)
+    return with_titles(samples, outs, ctxs, max_n, nrows, ncols, figsize, judge=None)
 
 
 @show_results.register
@@ -145,13 +193,13 @@ def _(
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
     """Target above prediction: green where they are the same, red where they differ."""
-    return _with_titles(samples, outs, ctxs, max_n, nrows, ncols, figsize, judge=_same)
+    return with_titles(samples, outs, ctxs, max_n, nrows, ncols, figsize, judge=are_same)
 
 
 @show_results.register
 def _(
     x: TensorImage,  # noqa: ARG001
-    y: TensorImageBase,  # noqa: ARG001
+    y: TensorImageBase | TensorPoint,
     samples: Sequence[Any],
     outs: Sequence[Any],
     ctxs: Sequence[Axes] | None = None,
@@ -160,7 +208,8 @@ def _(
     ncols: int | None = None,
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
-    return show_pairs(samples, outs, ctxs, max_n, nrows, ncols, figsize)
+    draw = show_pairs if _lies_over(y) else show_triples
+    return draw(samples, outs, ctxs, max_n, nrows, ncols, figsize)
 
 
 @plot_top_losses.register
@@ -185,8 +234,8 @@ def _(
         title="Prediction/Actual/Loss/Probability",
     )
     for ax, sample, out, raw, loss in zip(axes, samples, outs, raws, losses, strict=False):
-        predicted = _members(out)
-        for member in _inputs(sample, predicted):
+        predicted = members_of(out)
+        for member in _inputs_of(sample, predicted):
             show(member, ctx=ax)
         names = [_named(value) for value in (predicted[0], sample[-1])]
         title = f"{names[0]}/{names[1]} / {float(loss):.2f} / {float(raw.max()):.2f}"
@@ -207,16 +256,16 @@ def _(
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
     """Each picture under target, prediction and loss."""
-    axes = _with_titles(
+    axes = with_titles(
         samples, outs, None, len(samples), nrows, ncols, figsize, judge=None, add_vert=2
     )
-    return _with_losses(axes, axes, losses)
+    return with_losses(axes, axes, losses)
 
 
 @plot_top_losses.register
 def _(
     x: TensorImage,  # noqa: ARG001
-    y: TensorImageBase,  # noqa: ARG001
+    y: TensorImageBase | TensorPoint,
     samples: Sequence[Any],
     outs: Sequence[Any],
     raws: Sequence[Any],  # noqa: ARG001 - a mask has a probability at each pixel
@@ -226,17 +275,23 @@ def _(
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
     """Target and prediction of each picture side by side, the loss above."""
-    axes = show_pairs(samples, outs, None, len(samples), nrows, ncols, figsize)
-    return _with_losses(axes, axes[::2], losses)
+    draw, width = (show_pairs, 2) if _lies_over(y) else (show_triples, 3)
+    axes = draw(samples, outs, None, len(samples), nrows, ncols, figsize)
+    return with_losses(axes, axes[::width], losses)
 
 
-def _with_losses(axes: list[Axes], titled: list[Axes], losses: Sequence[Any]) -> list[Axes]:
+def _lies_over(target: Any) -> bool:
+    """Whether a target is drawn over its picture rather than beside it."""
+    return isinstance(target, TensorMask | TensorPoint)
+
+
+def with_losses(axes: list[Axes], titled: list[Axes], losses: Sequence[Any]) -> list[Axes]:
     for ax, loss in zip(titled, losses, strict=False):
         show_title(f"loss {float(loss):.2f}", ax=ax)
     return axes
 
 
-def _with_titles(
+def with_titles(
     samples: Sequence[Any],
     outs: Sequence[Any],
     ctxs: Sequence[Axes] | None,
@@ -248,16 +303,16 @@ def _with_titles(
     judge: Callable[[Any, Any], bool] | None,
     add_vert: int = 1,
 ) -> list[Axes]:
-    count = _count(samples, max_n, nrows, ncols)
+    count = how_many(samples, max_n, nrows, ncols)
     axes = ctxs
     if axes is None:
         axes = get_grid(
             count, nrows, ncols, figsize=figsize, add_vert=add_vert, title="Target/Prediction"
         )
     for ax, sample, out in zip(axes, samples[:count], outs, strict=False):
-        predicted = _members(out)
+        predicted = members_of(out)
         targets = sample[len(sample) - len(predicted) :]
-        for member in _inputs(sample, predicted):
+        for member in _inputs_of(sample, predicted):
             show(member, ctx=ax)
         color = "black"
         if judge is not None:
@@ -268,29 +323,32 @@ def _with_titles(
     return list(axes)
 
 
-def _count(samples: Sequence[Any], max_n: int, nrows: int | None, ncols: int | None) -> int:
+def how_many(samples: Sequence[Any], max_n: int, nrows: int | None, ncols: int | None) -> int:
     """How many samples are shown: no more than a grid holds whose rows and columns are given."""
     count = min(len(samples), max_n)
     return count if nrows is None or ncols is None else min(count, nrows * ncols)
 
 
-def _inputs(sample: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:
+def _inputs_of(sample: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(sample[: len(sample) - len(predicted)])
 
 
-def _members(out: Any) -> tuple[Any, ...]:
+def members_of(out: Any) -> tuple[Any, ...]:
     """`out` as a tuple, unless it is one value that happens to be a tuple (it shows itself)."""
     return tuple(out) if isinstance(out, tuple) and not hasattr(out, "show") else (out,)
 
 
 def _named(value: Any) -> str:
-    """A class, or several of them, as they are shown above a picture."""
-    return ";".join(map(str, value)) if isinstance(value, L) else str(value)
+    """A class, or a few of several, as they are shown above a picture with other things."""
+    if not isinstance(value, L):
+        return str(value)
+    rest = f" +{len(value) - _MOST_NAMES}" if len(value) > _MOST_NAMES else ""
+    return ";".join(map(str, value[:_MOST_NAMES])) + rest
 
 
-def _same(predicted: Any, target: Any) -> bool:
+def are_same(predicted: Any, target: Any) -> bool:
     return str(predicted) == str(target)
 
 
 def _colour(predicted: Any, target: Any) -> str:
-    return "green" if _same(predicted, target) else "red"
+    return "green" if are_same(predicted, target) else "red"

@@ -26,7 +26,7 @@ from layerwise.core.tensors import (
 )
 from layerwise.core.transforms.numeric import ToTensor
 from layerwise.vision.io import Box, ImageSource, to_codes, to_mode
-from layerwise.vision.resample import PadMode, Resized, padded_crop, resize_region
+from layerwise.vision.resample import PadMode, Resized, padded_crop, placed, resize_region
 
 __all__ = [
     "PILBase",
@@ -235,11 +235,9 @@ class PILBase(Image.Image):
         if target == (width, height):
             return self._of(padded_crop(self, (left, upper), target, pad_mode), self)
         # Made small first and padded then: less to decode, and mirrors the same pixels.
-        across, down = target[0] / width, target[1] / height
-        inner = max(1, round(self.width * across)), max(1, round(self.height * down))
-        small = self.resized_crop((0, 0, *self.size), inner, resize_mode)
-        corner = round(left * across), round(upper * down)
-        return self._of(padded_crop(small, corner, target, pad_mode), self)
+        (across, down), (x, y) = placed(self.size, box, target)
+        small = self.resized_crop((0, 0, *self.size), (int(across), int(down)), resize_mode)
+        return self._of(padded_crop(small, (int(x), int(y)), target, pad_mode), self)
 
     def flip_lr(self) -> Self:
         """The picture mirrored, left for right."""

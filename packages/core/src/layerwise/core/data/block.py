@@ -376,11 +376,12 @@ def _one_each(name: str, given: Sequence[Getter], count: int) -> list[Getter]:
 
 
 def _merged(*groups: Iterable[Any]) -> L:
-    """All transforms once: of several of one class, the last one given stands."""
+    """All transforms once: of several of one kind, the last one given stands."""
     chosen: dict[Any, Any] = {}
     for step in chain.from_iterable(groups):
         step = step() if isinstance(step, type) and issubclass(step, Transform) else step
-        key = type(step) if isinstance(step, Transform) and type(step) is not Transform else step
-        chosen.pop(key, None)
-        chosen[key] = step
+        for part in step.parts if isinstance(step, Transform) else (step,):
+            key = part.kind if isinstance(part, Transform) else part
+            chosen.pop(key, None)
+            chosen[key] = part
     return L(list(chosen.values()))

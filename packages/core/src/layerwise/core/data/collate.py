@@ -43,7 +43,9 @@ def fa_collate(samples: Sequence[Any]) -> Any:
         members = [fa_collate(member) for member in zip(*samples, strict=True)]
         if hasattr(first, "_fields"):
             return type(first)(*members)
-        return members if isinstance(first, list) else tuple(members)
+        if type(first) in (tuple, list):
+            return members if isinstance(first, list) else tuple(members)
+        return type(first)(members)  # a kind of tuple that shows itself, for example
     if isinstance(first, np.ndarray):
         return _stack([torch.as_tensor(s) for s in samples], torch.as_tensor(first))
     try:

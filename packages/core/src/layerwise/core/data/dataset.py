@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,8 @@ from layerwise.core.transforms.pipeline import Pipeline, describe
 from layerwise.core.transforms.transform import Transform
 
 __all__ = ["Datasets", "TfmdLists", "decode_at", "show_at", "test_set"]
+
+_TRIES = 10  # items that may be broken before the transforms are held to be
 
 
 class TfmdLists(FilteredBase):
@@ -90,9 +92,18 @@ class TfmdLists(FilteredBase):
         source = self.subset(0) if self.splits is not None and len(self._split(0)) else self
         if not len(source):
             return []
+        failed: list[DataError] = []
         for i in range(len(source)):
-            with suppress(SkipItemException):
+            try:
                 return self._trace_item(source._item(i))
+            except SkipItemException:
+                continue
+            except DataError as error:  # one broken file: the loader says what becomes of it
+                failed.append(error)
+                if len(failed) == _TRIES:
+                    break
+        if failed:
+            raise failed[0]
         return []
 
     def _trace_item(self, x: Any) -> list[Any]:

@@ -423,7 +423,9 @@ def dressed(b: Any, types: Any) -> Any:
     if isinstance(b, tuple | list) and isinstance(types, list):
         members = [dressed(m, t) for m, t in zip(b, types, strict=False)]
         members.extend(b[len(types) :])
-        return type(b)(*members) if hasattr(b, "_fields") else tuple(members)
+        if hasattr(b, "_fields"):
+            return type(b)(*members)
+        return type(b)(members) if isinstance(b, tuple) else tuple(members)
     if isinstance(b, Mapping) and isinstance(types, dict):
         return {key: dressed(member, types.get(key)) for key, member in b.items()}
     if not isinstance(types, tuple) or type(b) is not torch.Tensor:

@@ -143,7 +143,7 @@ def cnn_for(
 
     Args:
         dls: has `one_batch()`, whose first member is (B, C, *), and `c`, the number of outputs.
-        c_out: number of outputs; `dls.c` if None.
+        c_out: number of outputs; `dls.c`, or that of a transform of samples, if None.
         ks: as for `SizedCNN`, like what follows.
         norm_type: how to normalise.
         act_cls: makes the activations.
@@ -161,7 +161,7 @@ def cnn_for(
             f"the first input has shape {shape}; a convolutional network needs "
             "(batch, channels, ...) with one to three dimensions in space"
         )
-    c_out = getattr(dls, "c", None) if c_out is None else c_out
+    c_out = _outputs_of(dls) if c_out is None else c_out
     if c_out is None:
         raise ValueError("the loaders have no `c`, the number of outputs; pass it as c_out")
     return SizedCNN(
@@ -175,3 +175,10 @@ def cnn_for(
         widest=widest,
         smallest=smallest,
     )
+
+
+def _outputs_of(dls: Any) -> int | None:
+    """The number of outputs that data sets know, or a transform of samples, as that of points."""
+    samples = getattr(getattr(dls, "train", None), "after_item", None)
+    found = (getattr(owner, "c", None) for owner in (dls, samples))
+    return next((int(c) for c in found if c is not None), None)

@@ -38,10 +38,13 @@ Plain = dict[str, Any]
 
 
 def inference_loader(dls: Any) -> Any:
-    """The loader that new items go the way of: that of validation, if there is one."""
+    """The loader that new items go the way of: that of validation, if there is one with items."""
     loaders = getattr(dls, "loaders", None)
     if loaders is not None:
-        return loaders[1] if len(loaders) > 1 else loaders[0]
+        train, valid = loaders[0], loaders[min(1, len(loaders) - 1)]
+        # One that is empty has no batch that shows what batches are like.
+        is_empty = getattr(valid, "n", None) == 0 and getattr(train, "n", None) != 0
+        return train if is_empty else valid
     return getattr(dls, "valid", None) or dls.train
 
 
@@ -88,10 +91,11 @@ def steps_to_plain(
     steps: Any, arrays: dict[str, Tensor], where: str, *, training: bool = False
 ) -> list[Any]:
     """The steps of a pipeline; those that act in training alone only if asked for."""
+    parts = [part for step in steps for part in step.parts]
     return [
-        to_description(_bare(step), arrays, f"{where}[{i}]")
-        for i, step in enumerate(steps)
-        if training or step.split_idx != 0
+        to_description(_bare(part), arrays, f"{where}[{i}]")
+        for i, part in enumerate(parts)
+        if training or part.split_idx != 0
     ]
 
 

@@ -33,7 +33,8 @@ __all__ = ["ExportedLearner", "export_learner", "read_learner"]
 KIND = "learner"
 
 _MODEL_KINDS = frozenset({"model", "layer", "function", "type", "torch"})
-_LOSS_KINDS = frozenset({"loss", "function", "type", "torch"})
+# A loss may see with the eyes of a model.
+_LOSS_KINDS = frozenset({"loss", "layer", "model", "function", "type", "torch"})
 
 # A loaded model has to repeat its example up to what other processors make of the same numbers.
 _RELATIVE, _ABSOLUTE = 1e-3, 1e-4
@@ -167,7 +168,10 @@ def _made_up(inputs: Any) -> Any:
         if isinstance(x, Mapping):
             return {key: one(member) for key, member in x.items()}
         if isinstance(x, tuple | list):
-            return type(x)(one(member) for member in x)
+            members = [one(member) for member in x]
+            if hasattr(x, "_fields"):
+                return type(x)(*members)
+            return members if isinstance(x, list) else tuple(members)  # whatever kind of tuple
         if not isinstance(x, Tensor) or x.ndim == 0 or x.is_complex():
             raise TypeError("no tensor with rows")
         if x.is_floating_point():

@@ -54,6 +54,8 @@ def describe(x: Any) -> str:
 class Pipeline:
     """Transforms applied in their `order`; decoding runs backwards.
 
+    Neighbours that can do their work at once are merged into one transform, see `Transform.merged`.
+
     Args:
         funcs: transforms, transform classes and functions, or one of them, or another pipeline.
         split_idx: the split that all calls are for; transforms of the other split pass.
@@ -169,7 +171,16 @@ def _as_steps(funcs: Any) -> list[Transform]:
 
 
 def _in_order(steps: list[Transform]) -> list[Transform]:
-    return sorted(steps, key=lambda step: step.order)
+    """Sorted by order; neighbours that can do their work at once are one."""
+    parts = [part for step in steps for part in step.parts]
+    made: list[Transform] = []
+    for step in sorted(parts, key=lambda part: part.order):
+        both = step.merged(made[-1]) if made else None
+        if both is None:
+            made.append(step)
+        else:
+            made[-1] = both
+    return made
 
 
 def _can_show(x: Any) -> bool:

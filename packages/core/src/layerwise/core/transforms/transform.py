@@ -151,6 +151,27 @@ class Transform(metaclass=TransformMeta):
             return f"{owner.__name__}.{name}" if isinstance(owner, type) else name
         return type(self).__name__
 
+    @property
+    def kind(self) -> Any:
+        """What it counts as where the last one given of a kind replaces the others (`DataBlock`).
+
+        Its class; transforms that only wrap functions are each of their own kind.
+        """
+        return self if type(self) is Transform else type(self)
+
+    @property
+    def parts(self) -> tuple[Transform, ...]:
+        """The transforms that this one does at once: itself alone, unless `merged` made it."""
+        return (self,)
+
+    def merged(self, before: Transform) -> Transform | None:  # noqa: ARG002 - for subclasses
+        """One transform that does what `before` and then this one do; None where there is none.
+
+        A `Pipeline` asks each of its transforms about the one that stands before it. The result
+        has both among its `parts`, from which it is shown, exported and made again.
+        """
+        return None
+
     def __call__(self, x: Any, split_idx: int | None = None, **kwargs: Any) -> Any:
         """`x` encoded; unchanged when this transform belongs to the other split."""
         return self._apply("encodes", x, split_idx, kwargs)

@@ -1,27 +1,60 @@
 """Architectures of timm, by name; timm is imported when one is asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 from torch import Tensor, nn
 
 from layerwise.core.errors import MissingDependencyError, nearest
 from layerwise.core.nn.module import Module
+from layerwise.vision.models.bodies import run_noise
 from layerwise.vision.models.head import add_head
+from layerwise.vision.models.network import TORCHVISION
 from layerwise.vision.models.zoo import stand_in_for_operators
 
 __all__ = ["TimmBody", "create_timm_model"]
+
+_SIDE = 224
+
+
+def timm_module(needed_for: str = "architectures of timm") -> ModuleType:
+    """The module `timm`, imported even where the compiled operators of torchvision do not load.
+
+    Raises:
+        MissingDependencyError: when it is not there.
+    """
+    try:
+        stand_in_for_operators()  # timm imports torchvision
+        import timm
+    except (ImportError, OSError, RuntimeError) as error:
+        raise MissingDependencyError.of(
+            "timm", needed_for=needed_for, install="layerwise-vision[timm]"
+        ) from error
+    module: ModuleType = timm
+    return module
 
 
 class TimmBody(Module):
     """A model of timm without its head: (B, C, H, W) to (B, F, h, w), or (B, F) of some.
 
+    One pass of noise shows whether its features are a map that a head can pool; timm pools those
+    of others, of transformers for example.
+
     Args:
-        model: has a method `forward_features`, as all models of timm do.
+        model: has the methods `forward_features` and `forward_head`, as all models of timm do.
     """
 
     def __init__(self, model: nn.Module) -> None:
         self.model = model
+        self.has_map = True
+        config: Any = model.default_cfg
+        size = fixed_size(config)
+        out = run_noise(self, size)
+        if not isinstance(out, Tensor) or out.ndim != 4 or out.shape[1] != model.num_features:
+            self.has_map = False
+            out = run_noise(self, size)
+        self.num_features = int(out.shape[1])
 
     def forward(self, x: Tensor) -> Tensor:
         """The features."""
@@ -30,10 +63,17 @@ class TimmBody(Module):
         result: Tensor = features if self.has_map else model.forward_head(features, pre_logits=True)
         return result
 
-    @property
-    def has_map(self) -> bool:
-        """Whether the features are a map that a head can pool."""
-        return self.model.default_cfg.get("pool_size") is not None  # type: ignore[union-attr, operator]  # an attribute of timm
+
+def fixed_size(config: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Height and width that a model of timm was made for; None where it takes any.
+
+    Args:
+        config: what timm tells of it, its `default_cfg`.
+    """
+    if config.get("fixed_input_size") or config.get("pool_size") is None:
+        _, height, width = config.get("input_size", (3, _SIDE, _SIDE))
+        return height, width
+    return None
 
 
 def create_timm_model(
@@ -64,21 +104,11 @@ def create_timm_model(
         MissingDependencyError: when timm is not there.
         ValueError: when timm has no model of that name.
     """
-    try:
-        stand_in_for_operators()  # timm imports torchvision
-        import timm
-    except (ImportError, OSError, RuntimeError) as error:
-        raise MissingDependencyError.of(
-            "timm", needed_for=f"architectures of timm (such as {arch!r})",
-            install="layerwise-vision[timm]",
-        ) from error  # fmt: skip
-    if not timm.is_model(arch):
-        raise ValueError(f"timm has no model {arch!r}.{nearest(arch, timm.list_models())}")
-    model = timm.create_model(arch, pretrained=pretrained, num_classes=0, in_chans=n_in)
+    model = _timm_model(arch, pretrained=pretrained, num_classes=0, in_chans=n_in)
     body = TimmBody(model)
     full = add_head(
         body,
-        int(model.num_features),
+        body.num_features,
         n_out,
         init=init,
         head=custom_head,
@@ -86,4 +116,53 @@ def create_timm_model(
         concat_pool=concat_pool,
         **kwargs,
     )
-    return full, dict(model.default_cfg)
+    config: Any = model.default_cfg
+    return full, dict(config)
+
+
+def timm_maps(arch: str, pretrained: bool = True, n_in: int = 3) -> tuple[nn.Module, Any]:
+    """A model of timm that returns its maps, largest first, and timm's description of it.
+
+    Args:
+        arch: name that timm knows.
+        pretrained: load the weights that timm has.
+        n_in: channels of the input.
+
+    Raises:
+        MissingDependencyError: when timm is not there.
+        ValueError: when timm has no model of that name, or it gives no maps.
+    """
+    try:
+        model = _timm_model(arch, pretrained=pretrained, features_only=True, in_chans=n_in)
+    except (AttributeError, RuntimeError, AssertionError) as error:
+        raise ValueError(
+            f"timm gives no maps of {arch!r}, which a decoder needs ({error}); take a "
+            "convolutional net, such as 'resnet34' or 'timm/convnext_atto'"
+        ) from error
+    from timm.models import get_pretrained_cfg
+
+    config: Any = get_pretrained_cfg(arch)
+    return model, dict(config.to_dict())
+
+
+def refuse_for_timm(arch: str, weights: Any, cut: Any) -> None:
+    """Nothing, or an error where settings are given that models of timm do not take."""
+    for name, given in (("weights", weights), ("cut", cut)):
+        if given is not None:
+            raise ValueError(
+                f"{name}= is not for models of timm, such as {arch!r}: its weights are chosen by "
+                "the tag behind the name ('resnet50.a1_in1k'), and its bodies end where timm says"
+            )
+
+
+def _timm_model(arch: str, **settings: Any) -> nn.Module:
+    try:
+        timm: Any = timm_module(f"architectures of timm (such as {arch!r})")
+        if not timm.is_model(arch):
+            raise ValueError(f"timm has no model {arch!r}.{nearest(arch, timm.list_models())}")
+    except (ImportError, ValueError) as error:
+        if close := nearest(arch, TORCHVISION):
+            error.add_note(f"Of torchvision's:{close}")
+        raise
+    model: nn.Module = timm.create_model(arch, **settings)
+    return model

@@ -18,10 +18,17 @@ from layerwise.core.settings import RemembersCall, built
 
 __all__ = [
     "XResNet",
+    "XResNetOptions",
     "init_cnn",
     "xresnet18",
+    "xresnet18_deep",
+    "xresnet18_deeper",
     "xresnet34",
+    "xresnet34_deep",
+    "xresnet34_deeper",
     "xresnet50",
+    "xresnet50_deep",
+    "xresnet50_deeper",
     "xresnet101",
     "xresnet152",
 ]
@@ -153,8 +160,8 @@ class XResNet(RemembersCall, nn.Sequential):
         )
 
 
-class _Options(_BlockSettings, total=False):
-    """What the functions below take besides: the settings of `XResNet`."""
+class XResNetOptions(_BlockSettings, total=False):
+    """What the functions that build such nets take besides: the settings of `XResNet`."""
 
     sa: bool
     act_cls: Activation
@@ -173,7 +180,7 @@ def _xresnet(expansion: int, layers: Sequence[int], n_out: int, options: Any) ->
 
 
 @built
-def xresnet18(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
+def xresnet18(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
     """An `XResNet` of 18 layers; `kwargs` are its settings (`act_cls`, `sa`, `ndim`, ...).
 
     Example:
@@ -184,24 +191,60 @@ def xresnet18(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
 
 
 @built
-def xresnet34(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
+def xresnet34(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
     """An `XResNet` of 34 layers; `kwargs` are its settings."""
     return _xresnet(1, [3, 4, 6, 3], n_out, kwargs)
 
 
 @built
-def xresnet50(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
+def xresnet50(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
     """An `XResNet` of 50 layers, with bottlenecks; `kwargs` are its settings."""
     return _xresnet(4, [3, 4, 6, 3], n_out, kwargs)
 
 
 @built
-def xresnet101(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
+def xresnet101(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
     """An `XResNet` of 101 layers, with bottlenecks; `kwargs` are its settings."""
     return _xresnet(4, [3, 4, 23, 3], n_out, kwargs)
 
 
 @built
-def xresnet152(n_out: int = 1000, **kwargs: Unpack[_Options]) -> XResNet:
+def xresnet152(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
     """An `XResNet` of 152 layers, with bottlenecks; `kwargs` are its settings."""
     return _xresnet(4, [3, 8, 36, 3], n_out, kwargs)
+
+
+@built
+def xresnet18_deep(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
+    """An `xresnet18` with two more groups of one block, for pictures of 256 pixels and more."""
+    return _xresnet(1, [2, 2, 2, 2, 1, 1], n_out, kwargs)
+
+
+@built
+def xresnet18_deeper(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
+    """An `xresnet18` of eight groups, for pictures of 512 pixels and more."""
+    return _xresnet(1, [2, 2, 1, 1, 1, 1, 1, 1], n_out, kwargs)
+
+
+@built
+def xresnet34_deep(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
+    """An `xresnet34` with two more groups of one block, for pictures of 256 pixels and more."""
+    return _xresnet(1, [3, 4, 6, 3, 1, 1], n_out, kwargs)
+
+
+@built
+def xresnet34_deeper(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
+    """An `xresnet34` of eight groups, for pictures of 512 pixels and more."""
+    return _xresnet(1, [3, 4, 6, 3, 1, 1, 1, 1], n_out, kwargs)
+
+
+@built
+def xresnet50_deep(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
+    """An `xresnet50` with two more groups of one block, for pictures of 256 pixels and more."""
+    return _xresnet(4, [3, 4, 6, 3, 1, 1], n_out, kwargs)
+
+
+@built
+def xresnet50_deeper(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
+    """An `xresnet50` of eight groups, for pictures of 512 pixels and more."""
+    return _xresnet(4, [3, 4, 6, 3, 1, 1, 1, 1], n_out, kwargs)

@@ -34,6 +34,7 @@ Weights = str | Path | Mapping[str, Tensor] | Any | None
 torchvision's enumeration, a `.safetensors` or `.pth` file, or a state dict. None for none."""
 
 _FIRST_WEIGHTS = "IMAGENET1K_V1"
+_SAME_SIZE = "IMAGENET1K_SWAG_LINEAR_V1"
 _FILES = (".safetensors", ".pth", ".pt", ".bin")
 
 
@@ -249,4 +250,6 @@ def first_weights(name: str) -> str | None:
     """
     choices = torchvision_models_module().get_model_weights(name)
     names = list(choices.__members__)
-    return _FIRST_WEIGHTS if _FIRST_WEIGHTS in names else names[0] if names else None
+    # Others than the first may be for larger pictures, and then need a larger net.
+    usual = [name for name in names if name in (_FIRST_WEIGHTS, _SAME_SIZE)]
+    return usual[0] if usual else names[0] if names else None

@@ -5,7 +5,7 @@ import torch
 
 from layerwise.core.random import keyed
 from layerwise.core.tensors import TensorImage, TensorMask
-from layerwise.vision.augment.flip import Flip
+from layerwise.vision.augment.geometry import Flip
 
 
 def batch(count=64):
