@@ -67,6 +67,8 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--from-scratch", action="store_true", help="start without weights")
     parser.add_argument("--layers", nargs="+", default=["features.1", "features.4", "features.7"],
                         help="modules of it that FeatureLoss compares")  # fmt: skip
+    parser.add_argument("--shares", nargs="+", type=float, default=[0.3, 0.1, 0.03],
+                        help="what each of them counts; deep ones have large numbers")  # fmt: skip
     parser.add_argument("--size", type=int, default=128, help="side of the real pictures")
     parser.add_argument("--low", type=int, default=64, help="side of the bad ones")
     parser.add_argument("--epochs", type=int, default=3, help="of each stage")
@@ -78,6 +80,8 @@ def read_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if options.path is None and not options.small:
         parser.error("name a folder of photographs, or pass --small")
+    if len(options.shares) != len(options.layers):
+        parser.error(f"{len(options.layers)} --layers and {len(options.shares)} --shares")
     if options.small:
         options.size, options.low, options.bs, options.from_scratch = 48, 24, 4, True
         options.epochs = options.gan_epochs = 1
@@ -224,11 +228,13 @@ def make_generator(dls: DataLoaders, options: argparse.Namespace) -> Learner:
 
 
 def make_feature_loss(options: argparse.Namespace) -> FeatureLoss:
-    """What the network that the U-Net stands on sees, besides pixels."""
+    """What the network that the U-Net stands on sees, besides pixels.
+
+    Pixels count most: where a deep layer does, edges get halos and colours drift.
+    """
     weights = None if options.from_scratch else options.weights or "DEFAULT"
     network = torchvision_model(options.arch, weights)
-    shares = [1 / len(options.layers)] * len(options.layers)
-    return FeatureLoss(network, options.layers, shares, gram_wgt=10.0)
+    return FeatureLoss(network, options.layers, options.shares, gram_wgt=10.0)
 
 
 def make_critic(dls: DataLoaders, options: argparse.Namespace) -> Learner:

@@ -60,6 +60,17 @@ def test_predictions_are_pictures_made_of_the_noise(make_wgan):
     assert fake.shape == real.shape == (12, 1, 16, 16)
 
 
+def test_losses_of_items_are_those_of_their_pictures(make_wgan):
+    learn = make_wgan(splitter=RandomSplitter(0.5, seed=1))
+    learn.fit(1, 1e-3)
+    fake, _, losses = learn.get_preds(with_loss=True)
+    with torch.no_grad():
+        said = learn.model.critic.eval()(fake)
+    torch.testing.assert_close(losses, said.flatten(1).mean(1))
+    assert losses.unique().numel() > 1
+    learn.fit(1, 1e-3)  # with means again
+
+
 def test_the_pictures_of_the_data_are_shown_and_those_that_are_generated(make_wgan):
     learn = make_wgan()
     axes = learn.dls.show_batch(max_n=4)

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from layerwise.core.nn.base_loss import NoneReduce
 from layerwise.vision.gan import (
     AdaptiveLoss,
     GANLoss,
@@ -121,3 +122,26 @@ def test_accuracy_thresh_expand_counts_each_output():
     assert accuracy_thresh_expand(logits, torch.tensor([1, 0]), thresh=0.2).item() == 0.5
     raw = torch.tensor([0.6, 0.4])
     assert accuracy_thresh_expand(raw, torch.tensor([1, 1]), sigmoid=False).item() == 0.5
+
+
+def test_the_loss_of_each_item_is_that_of_a_batch_of_one():
+    torch.manual_seed(0)
+    critic = nn.Sequential(nn.Conv2d(3, 1, 3))  # several numbers an item
+    model = GANModule(nn.Identity(), critic, gen_mode=True)
+    loss = GANLoss(
+        lambda said, out, real: said.sigmoid().mean() + F.l1_loss(out, real),
+        hinge_critic_loss,
+        model,
+    )
+    made, real = torch.rand(4, 3, 5, 5), torch.rand(4, 3, 5, 5)
+    with torch.no_grad(), NoneReduce(loss) as per_item:
+        found = per_item(made, real)
+    expected = [
+        critic(x[None]).sigmoid().mean() + (x - y).abs().mean()
+        for x, y in zip(made, real, strict=True)
+    ]
+    torch.testing.assert_close(found, torch.stack(expected))
+    assert loss.reduction == "mean"
+    torch.testing.assert_close(loss(made, real), found.mean())
+    with pytest.raises(ValueError, match="reduction='sum' of a GANLoss; give 'mean' or 'none'"):
+        loss.reduction = "sum"

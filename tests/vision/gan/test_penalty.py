@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from layerwise.core.callback.precision import MixedPrecision
 from layerwise.core.random import keyed
 from layerwise.core.train.callback import Callback
 from layerwise.vision.gan import GradientPenalty, gradient_penalty
@@ -74,3 +75,16 @@ def test_the_callback_adds_to_the_gradient_in_turns_of_the_critic_alone(make_sma
 def test_a_penalty_without_weight_is_refused():
     with pytest.raises(ValueError, match="weight=0"):
         GradientPenalty(0)
+
+
+def test_the_penalty_is_computed_in_full_precision(make_wgan):
+    learn = make_wgan(gp=10.0, cbs=MixedPrecision("bf16"))
+    kinds = set()
+
+    def look(module, args, said):
+        kinds.add((args[0].requires_grad and args[0].is_leaf, said.dtype))
+
+    learn.model.critic.register_forward_hook(look)
+    learn.fit(1, 1e-3)
+    # Only pictures between real and generated ones are leaves with gradients.
+    assert kinds == {(True, torch.float32), (False, torch.bfloat16)}

@@ -105,7 +105,9 @@ def test_the_settings_do_what_they_say():
         "blocks.0.conv2.2"
     ]
     blurred = has(DynamicUnet(body(four), 3, blur=True), nn.AvgPool2d)
-    assert [name.split(".")[1] for name in blurred] == ["0", "1", "2"]
+    assert [name.rsplit(".", 1)[0] for name in blurred] == [
+        "blocks.0.shuf", "blocks.1.shuf", "blocks.2.shuf", "tail.0",
+    ]  # fmt: skip
     blurred = has(DynamicUnet(body(four), 3, blur=True, blur_final=False), nn.AvgPool2d)
     assert [name.split(".")[1] for name in blurred] == ["0", "1"]
     out = DynamicUnet(body(), 1, y_range=(-1.0, 2.0))(torch.randn(2, 3, 16, 16) * 1e3)
@@ -169,3 +171,16 @@ def test_weights_of_the_body_are_not_touched_and_no_random_number_of_its_look_is
     assert all(torch.equal(a, b) for a, b in zip(before, own.parameters(), strict=True))
     assert (own[1].running_mean == 0).all(), "statistics see no noise"
     assert all(m.training for m in model.encoder.modules())
+
+
+def test_blur_takes_the_grid_of_two_pixels_that_enlarging_can_leave():
+    torch.manual_seed(0)
+    for blur in (True, False):
+        model = DynamicUnet(body(), 3, blur=blur)
+        enlarge, block = model.tail[0], model.blocks[-1]
+        assert isinstance(block, UnetBlock)
+        for parameter in enlarge.parameters():  # as after training, no longer free of a grid
+            nn.init.normal_(parameter)
+        made = enlarge(torch.rand(1, block.out_channels, 1, 1).expand(-1, -1, 6, 6))[..., 1:, 1:]
+        step = (made[..., 1:] - made[..., :-1]).abs().max().item()
+        assert (step < 1e-5) is blur

@@ -44,8 +44,8 @@ class GANLoss:
         gan_model: generator and critic.
 
     Attributes:
-        reduction: "mean", or "none" for the generator's loss of each item, as `get_preds` with
-            `with_loss=True` asks for: the mean over a batch of one.
+        reduction: "mean", or "none" for the generator's loss of each item alone, which
+            `get_preds(with_loss=True)` asks for.
         gen_loss: the generator's loss, when it was last computed; None before.
         crit_loss: the critic's, likewise.
         fake: the pictures that the critic was last trained with, without graph.
@@ -109,7 +109,7 @@ class GANLoss:
 
     @property
     def reduction(self) -> str:
-        """ "mean" over items, or "none"."""
+        """How the generator's loss is told: "mean", or "none" for that of each item."""
         return self._reduction
 
     @reduction.setter

@@ -82,8 +82,8 @@ class FixedGANSwitcher(Callback):
 class AdaptiveGANSwitcher(Callback):
     """Ends a turn once the loss of the batch is below a threshold.
 
-    Reads `loss` and `accumulating`; switches the `GANTrainer`. Several processes ask for the loss of
-    the whole batch, so that all take the same turn.
+    Reads `loss` and `accumulating`; switches the `GANTrainer`. Several processes look at the loss
+    of the whole batch, so that all take the same turn.
 
     Args:
         gen_thresh: the generator's turn lasts until its loss is below; one step when None.

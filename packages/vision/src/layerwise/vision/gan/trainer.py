@@ -148,8 +148,9 @@ class GANTrainer(Callback):
             return
         if learn.strategy.shards:
             raise ValueError(
-                f"the loss of a GAN calls generator and critic by themselves, and {learn.strategy!r} "
-                'gathers their weights only where the whole model is called; pass strategy="ddp"'
+                "the loss of a GAN calls generator and critic by themselves, and "
+                f"{learn.strategy!r} gathers weights only where the whole model is called; pass "
+                'strategy="ddp"'
             )
         if learn.strategy.processes > 1:
             learn.strategy.averages_late = True

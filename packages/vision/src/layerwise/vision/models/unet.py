@@ -122,7 +122,9 @@ class DynamicUnet(Module):
         img_size: height and width for the pass that looks at the body; only a body that takes one
             size alone needs it.
         blur: average neighbouring pixels of what was enlarged (Sugawara et al., 2018).
-        blur_final: in the last block, too, if `blur`.
+        blur_final: in the last block, too, if `blur`, and where the last map becomes as large as
+            the picture. Without it a loss that sees pictures through a convolution with stride 2,
+            as `FeatureLoss` may, leaves a grid of two pixels in them.
         self_attention: attention in the third block from the end, where maps are not yet large.
         y_range: bounds of the output, for targets that have some.
         last_cross: join the picture itself to the last map, and convolve both.
@@ -181,7 +183,7 @@ class DynamicUnet(Module):
             self.blocks.append(block)
             width = block.out_channels
         times = round(math.log2(picture[2] / maps[0][2]))
-        enlarging, width = _enlarging(width, times, settings)
+        enlarging, width = _enlarging(width, times, {**settings, "blur": blur and blur_final})
         self.tail = nn.ModuleList([*enlarging, ResizeToOrig()])
         if last_cross:
             width += picture[1]
