@@ -38,6 +38,7 @@ from layerwise.vision.blocks import *
 from layerwise.vision.data import *
 from layerwise.vision.models.bodies import *
 from layerwise.vision.models.head import *
+from layerwise.vision.models.layout import *
 from layerwise.vision.models.meta import *
 from layerwise.vision.models.stages import *
 from layerwise.vision.models.unet import *

@@ -16,6 +16,7 @@ from layerwise.core.train.callback import Callback
 from layerwise.vision.fit_to_data import add_norm, check_channels, outputs_of
 from layerwise.vision.models.bodies import features_of
 from layerwise.vision.models.head import Cut, add_head, create_body
+from layerwise.vision.models.layout import channels_last
 from layerwise.vision.models.meta import ModelMeta, arch_name, meta_of
 from layerwise.vision.models.network import Arch, is_torchvision, network_of, resolved
 from layerwise.vision.models.timm_models import create_timm_model, refuse_for_timm
@@ -171,6 +172,7 @@ def _described_model(
         "custom_head": custom_head, **kwargs,
     }  # fmt: skip
     structure = {"pretrained": False, "weights": None, "init": None}
+    channels_last(model)
     record_built(model, create_vision_model, settings, structure)
     return model, meta
 

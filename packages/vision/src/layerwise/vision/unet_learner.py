@@ -15,6 +15,7 @@ from layerwise.core.settings import record_built
 from layerwise.core.train.callback import Callback
 from layerwise.vision.fit_to_data import add_norm, check_channels, outputs_of
 from layerwise.vision.models.head import Cut
+from layerwise.vision.models.layout import channels_last
 from layerwise.vision.models.mapped_body import mapped_body
 from layerwise.vision.models.meta import ModelMeta, arch_name
 from layerwise.vision.models.network import Arch, is_torchvision, resolved
@@ -173,5 +174,6 @@ def _described_unet(
         "n_in": n_in, **kwargs,
     }  # fmt: skip
     structure = {"pretrained": False, "weights": None, "init": None}
+    channels_last(model)
     record_built(model, create_unet_model, settings, structure)
     return model, meta

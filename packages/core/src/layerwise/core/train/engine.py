@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -26,6 +26,7 @@ from layerwise.core.train.events import (
     Event,
     Phase,
 )
+from layerwise.core.train.freed_memory import freed_memory_kept
 from layerwise.core.train.outputs import LABELS, ModelLoss, read_output
 from layerwise.core.train.parts import PartedLoss
 from layerwise.core.train.state import TrainState
@@ -69,8 +70,9 @@ def fit(
     learn.n_train_iter = (n_epoch - start_epoch) * (known_length(learn.dls.train) or 0)
     learn.run_seed = draw_seed() if resume is None else resume.run_seed
 
+    on_cpu = torch.device(getattr(learn.dls, "device", None) or "cpu").type == "cpu"
     try:
-        with ended_fit(learn):
+        with freed_memory_kept() if on_cpu else nullcontext(), ended_fit(learn):
             run_phase(learn, FIT, partial(_epochs, resume=resume))
     except CancelException as error:
         error.add_note(

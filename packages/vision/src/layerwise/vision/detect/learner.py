@@ -17,6 +17,7 @@ from layerwise.vision.detect.loss import RetinaLoss
 from layerwise.vision.detect.model import RetinaNet, RetinaSplit
 from layerwise.vision.fit_to_data import add_norm, check_channels
 from layerwise.vision.models.head import Cut
+from layerwise.vision.models.layout import channels_last
 from layerwise.vision.models.mapped_body import mapped_body
 from layerwise.vision.models.meta import ModelMeta, arch_name
 from layerwise.vision.models.network import Arch, is_torchvision, resolved
@@ -170,6 +171,7 @@ def _described_model(
         "arch": arch_name(arch) if is_torchvision(arch) else arch, "n_classes": n_classes,
         "pretrained": pretrained, "weights": weights, "cut": cut, "n_in": n_in, **kwargs,
     }  # fmt: skip
+    channels_last(model)
     record_built(model, create_detection_model, settings, {"pretrained": False, "weights": None})
     return model, meta
 

@@ -2,6 +2,7 @@
 
 from layerwise.vision.models.bodies import *
 from layerwise.vision.models.head import *
+from layerwise.vision.models.layout import *
 from layerwise.vision.models.listing import *
 from layerwise.vision.models.mapped_body import *
 from layerwise.vision.models.meta import *
