@@ -551,11 +551,17 @@ def test_types_survive_the_way_through_workers():
     assert batch[:, 0, 0, 0].tolist() == [0, 1, 2, 3]
 
 
-def test_workers_are_started_where_they_pay():
-    assert worker_count(0) == worker_count(3) == 0
-    assert 1 <= worker_count(4) <= 2
-    assert 1 <= worker_count(None) <= 8
-    assert DataLoader(list(range(4)), 2, num_workers=None).num_workers == 0
+def test_workers_are_started_where_they_pay(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(6)))
+    assert [worker_count(batches, "cuda") for batches in (0, 3, 4, 40)] == [0, 0, 1, 6]
+    assert worker_count(None, "cuda") == 6
+    assert DataLoader(list(range(4)), 2, num_workers=None, device="meta").num_workers == 0
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(1, 0), (2, 0), (4, 1), (16, 4)])
+def test_on_the_cpu_most_cores_are_left_to_the_computation(monkeypatch, cores, workers):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    assert worker_count(None, "cpu") == workers
 
 
 # -- errors ---------------------------------------------------------------------------------

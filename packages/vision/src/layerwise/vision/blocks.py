@@ -25,7 +25,7 @@ __all__ = [
     "PointBlock",
 ]
 
-# Files are opened and decoded: worth a process per core where there is enough to do.
+# Files are opened and decoded: worth processes of their own where there is enough to do.
 _WORKERS = {"num_workers": None}
 
 

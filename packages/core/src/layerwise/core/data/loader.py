@@ -35,6 +35,7 @@ from layerwise.core.data.jobs import (
     Worker,
     repeats,
 )
+from layerwise.core.devices import default_device
 from layerwise.core.errors import DataError, SkipItemException, refuse_unknown
 from layerwise.core.items import noop
 from layerwise.core.nested import to_device
@@ -61,7 +62,7 @@ class DataLoader:
         drop_last: leave out a last batch that is not full.
         n: use only the first `n` samples.
         indexed: whether samples are fetched by index; found out from the data set when None.
-        num_workers: processes that make batches; None: one per core where there is enough to do.
+        num_workers: processes that make batches; None: as many as `worker_count` says.
         pin_memory: workers' batches go to page-locked memory, for faster transfers to a GPU.
         timeout: seconds to wait for a worker; 0 waits for ever.
         device: where batches go; stays where it was made when None.
@@ -147,7 +148,7 @@ class DataLoader:
         shares_itself_out = isinstance(dataset, torch_data.IterableDataset)
         if num_workers is None:
             batches = None if self.n is None else -(-self.n // (bs or 1))
-            num_workers = 0 if shares_itself_out else worker_count(batches)
+            num_workers = 0 if shares_itself_out else worker_count(batches, self.device)
         if num_workers and shares_itself_out:
             raise ValueError(
                 f"num_workers={num_workers}: {type(dataset).__name__} is an IterableDataset of "
@@ -561,15 +562,24 @@ def _end_workers(results: Any, error: BaseException) -> None:
     traceback.clear_frames(error.__traceback__)
 
 
-def worker_count(batches: int | None) -> int:
-    """Processes worth starting for that many batches: at most one per core and eight in all.
+def worker_count(batches: int | None, device: torch.device | str | None = None) -> int:
+    """Processes worth starting for that many batches: one for each four, as far as cores go.
+
+    Where an accelerator computes, all cores are free for them, eight at most. On the CPU they take
+    from the computation, whose threads wait for the slowest: a quarter of the cores, so that a
+    machine of two makes batches in the main process.
+
+    Args:
+        batches: of an epoch; None for a stream.
+        device: where the model is; `default_device()` when None.
 
     Example:
-        >>> worker_count(3)
+        >>> worker_count(3, "cuda")
         0
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    most = min(cores or 1, 8)
+    is_cpu = (default_device() if device is None else torch.device(device)).type == "cpu"
+    most = (cores or 1) // 4 if is_cpu else min(cores or 1, 8)
     return most if batches is None else min(most, batches // _BATCHES_PER_WORKER)
 
 

@@ -31,7 +31,7 @@ class TfmdDL(DataLoader):
         bs: samples per batch.
         shuffle: a new order each epoch.
         num_workers: processes that make batches; 0, since data in memory come faster without; None:
-            one per core where there is enough to do, as blocks that open files ask for.
+            as many as `worker_count` says, which blocks that open files ask for.
         after_item, before_batch, after_batch: transforms, functions or pipelines.
         n_inp: how many members of a batch are input; the data set says so when None.
         do_setup: let the transforms learn their state from this loader.

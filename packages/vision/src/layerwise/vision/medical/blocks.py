@@ -23,7 +23,7 @@ __all__ = ["DicomBlock", "DicomChannels", "VolumeBlock", "VolumeChannels"]
 
 Windows = Window | Sequence[Window]
 
-# Files are opened and decoded: worth a process per core where there is enough to do.
+# Files are opened and decoded: worth processes of their own where there is enough to do.
 _WORKERS = {"num_workers": None}
 
 
