@@ -54,6 +54,7 @@ MADE = {
     "core/PooledSelfAttention2d": (4,),
     "core/RandomSubsetSplitter": (0.5, 0.2),
     "core/RegexLabeller": ("(a)",),
+    "core/using_attr": (parent_label, "name"),
     "core/ResBlock": (1, 2, 2),
     "core/RunningBatchNorm": (3,),
     "core/SEModule": (4, 2),

@@ -112,6 +112,19 @@ def test_metrics_are_copied_so_that_learners_share_no_state(make_learner):
     assert metric.value is None
 
 
+@pytest.mark.parametrize("given", [partial(mae), [mae], mae, "two"])
+def test_metrics_may_be_set_as_they_are_given(make_learner, given):
+    learn, told = make_learner(metrics=None), make_learner(metrics=mae)
+    learn.metrics = [mae, mae] if given == "two" else given
+    assert [m.name for m in learn.metrics] == ["mae"] * (2 if given == "two" else 1)
+    assert learn.validate()[1] == told.validate()[1]
+    metric = learn.metrics[0]
+    learn.metrics = [metric]
+    assert learn.metrics[0] is metric, "what is a metric stays the same"
+    learn.metrics = None
+    assert learn.metrics == []
+
+
 def test_what_is_missing_is_named_with_the_nearest(make_learner):
     learn = make_learner()
     with pytest.raises(AttributeError, match=r"no 'fit_one_cylce'.*'fit_one_cycle'"):

@@ -159,3 +159,11 @@ def test_a_misspelt_keyword_of_a_factory_names_the_nearest(tmp_path):
         ImageDataLoaders.from_folder(tmp_path, items_tfms=[])
     with pytest.raises(TypeError, match=r"'shufle'\. Did you mean 'shuffle'"):
         ImageDataLoaders.from_folder(tmp_path, shufle=True)
+
+
+@pytest.mark.parametrize(
+    "factory", ["from_path_func", "from_name_func", "from_path_re", "from_name_re", "from_lists"]
+)
+def test_a_refused_keyword_is_told_with_the_factory_that_was_called(factory, tmp_path):
+    with pytest.raises(TypeError, match=rf"ImageDataLoaders\.{factory} .*'item_tfm'.*'item_tfms'"):
+        getattr(ImageDataLoaders, factory)(tmp_path, [], "(.*)", item_tfm=[])

@@ -16,6 +16,7 @@ from layerwise.core.data.readers import (
     ItemGetter,
     RegexLabeller,
     parent_label,
+    using_attr,
 )
 from layerwise.core.errors import DataError
 from layerwise.core.items import L
@@ -164,3 +165,10 @@ def test_all_readers_pickle_for_a_spawned_process():
             assert pickle.loads(pickle.dumps(reader))(item) == expected
             # map sends the reader itself as the function
             assert pool.map(reader, [item]) == [expected]
+
+
+def test_an_attribute_is_read_instead_of_the_item(tmp_path):
+    label = using_attr(RegexLabeller(r"(.+)_\d+.jpg$"), "name")
+    assert label(tmp_path / "great_pyrenees_17.jpg") == "great_pyrenees"
+    with pytest.raises(AttributeError, match="name"):
+        label("pug_2.jpg")

@@ -308,3 +308,9 @@ def test_losses_compile_into_one_graph():
     for loss in (CrossEntropyLossFlat(axis=1), FocalLossFlat(axis=1), DiceLoss()):
         compiled = torch.compile(loss, backend="eager", fullgraph=True)
         torch.testing.assert_close(compiled(inp, targ), loss(inp, targ))
+
+
+def test_a_class_without_an_output_is_named_with_what_to_do():
+    masks = torch.tensor([[[0, 5], [1, 2]]])
+    with pytest.raises(ValueError, match=r"from 0 to 5 for 3 outputs.*ignore_index"):
+        CrossEntropyLossFlat(axis=1)(torch.zeros(1, 3, 2, 2), masks)

@@ -13,7 +13,8 @@ from layerwise.core.errors import DataError
 from layerwise.core.random import keyed
 from layerwise.core.tensors import TensorImage
 from layerwise.core.transforms.pipeline import Pipeline
-from layerwise.vision.augment.crop import CropPad, RandomCrop
+from layerwise.vision.augment.crop import CropPad, OldRandomCrop, RandomCrop
+from layerwise.vision.augment.geometry import Rotate
 from layerwise.vision.augment.item import (
     DihedralItem,
     FlipItem,
@@ -65,6 +66,26 @@ def test_a_mask_moves_with_its_picture(name, split):
         assert set(np.unique(codes)) <= {0, 7}, "codes are not mixed"
         bright = np.asarray(image)[..., 0] > 100
         assert (bright != (codes == 7)).mean() < 0.06
+
+
+@pytest.mark.parametrize("size", ["64", 48.0, (1, 2, 3), (32, "32"), (32.5, 32)])
+@pytest.mark.parametrize("kind", [Resize, RandomResizedCrop, RandomCrop, CropPad, Rotate])
+def test_a_size_that_is_none_is_refused_with_what_to_give(kind, size):
+    with pytest.raises(
+        ValueError, match=r"size=.*; give one number of pixels, or \(height, width\)"
+    ):
+        kind(size=size)
+
+
+def test_numbers_of_numpy_are_sizes():
+    assert Resize(np.int64(4))(coordinates(), split_idx=1).size == (4, 4)
+    assert Resize(np.array([4, 6]))(coordinates(), split_idx=1).size == (6, 4)
+
+
+@pytest.mark.parametrize("kind", [Resize, OldRandomCrop, CropPad])
+def test_a_misspelt_padding_is_refused_when_it_is_given(kind):
+    with pytest.raises(ValueError, match=r"pad_mode='reflect'.*Did you mean 'reflection'"):
+        kind(32, pad_mode="reflect")
 
 
 @pytest.mark.parametrize("name", ALL)

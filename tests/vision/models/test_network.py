@@ -158,3 +158,8 @@ def test_a_body_that_gives_neither_map_nor_row_is_refused():
     with pytest.raises(ValueError, match="a head takes"):
         create_vision_model(tokens, 3, pretrained=False, cut=2)
     assert dummy_eval(tokens(), (8, 8)).shape == (1, 4, 36)
+
+
+def test_a_network_that_is_built_already_is_refused_and_not_printed():
+    with pytest.raises(TypeError, match=r"Sequential that is built already; give what builds it"):
+        resolved(nn.Sequential(nn.ReLU()))

@@ -28,7 +28,7 @@ from layerwise.core.distributed.parallel import detach_parallel, parallel_ctx, t
 from layerwise.core.distributed.trainer import detach_distributed, distrib_ctx, to_distributed
 from layerwise.core.errors import DataError, names_nearest, nearest
 from layerwise.core.items import L, listify
-from layerwise.core.metrics.metric import mk_metric
+from layerwise.core.metrics.metric import Metric, mk_metric
 from layerwise.core.nested import nested_reorder
 from layerwise.core.nn.base_loss import NoneReduce
 from layerwise.core.nn.norm import norm_bias_params
@@ -162,6 +162,15 @@ class Learner(TrainState):
         # One of the same kind is given with other settings: it stands in the place of the default.
         self.add_cbs([kind() for kind in usual if not any(_is_kind(cb, kind) for cb in given)])
         self.add_cbs(given)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What is measured; may be set as it may be given to the learner, one or a list."""
+        return self._metrics
+
+    @metrics.setter
+    def metrics(self, metrics: Any) -> None:
+        self._metrics = [m if isinstance(m, Metric) else mk_metric(m) for m in listify(metrics)]
 
     # -- callbacks -------------------------------------------------------------------------
 

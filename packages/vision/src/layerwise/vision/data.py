@@ -125,6 +125,7 @@ class ImageDataLoaders(DataLoaders):
         cls, path: PathLike, fnames: Sequence[PathLike], label_func: Labeller, **kwargs: Any
     ) -> DataLoaders:
         """`from_path_func` with a function of the file's name, without its folder."""
+        _refuse(kwargs, cls.from_name_func, cls.from_path_func)
         return cls.from_path_func(path, fnames, _OfName(label_func), **kwargs)
 
     @classmethod
@@ -132,7 +133,7 @@ class ImageDataLoaders(DataLoaders):
         cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
     ) -> DataLoaders:
         """`from_path_func` with the first group of a regular expression that fits the path."""
-        _refuse(kwargs, cls.from_name_func, cls.from_path_func)
+        _refuse(kwargs, cls.from_path_re, cls.from_path_func)
         return cls.from_path_func(path, fnames, RegexLabeller(pat), **kwargs)
 
     @classmethod
@@ -141,7 +142,6 @@ class ImageDataLoaders(DataLoaders):
     ) -> DataLoaders:
         """`from_name_func` with the first group of a regular expression that fits the name."""
         _refuse(kwargs, cls.from_name_re, cls.from_path_func)
-        _refuse(kwargs, cls.from_path_re, cls.from_path_func)
         return cls.from_name_func(path, fnames, RegexLabeller(pat), **kwargs)
 
     @classmethod

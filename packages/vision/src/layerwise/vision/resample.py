@@ -129,6 +129,15 @@ def placed(
     return whole, (round(corner[0]), round(corner[1]))
 
 
+def check_pad_mode(pad_mode: str) -> None:
+    """Nothing, or an error where `pad_mode` is none of `PadMode`."""
+    if pad_mode not in _NUMPY_PAD:
+        raise ValueError(
+            f"pad_mode={pad_mode!r}; give one of {', '.join(_NUMPY_PAD)}."
+            f"{nearest(str(pad_mode), _NUMPY_PAD)}"
+        )
+
+
 def padded_crop(
     image: Image.Image, corner: Sequence[int], size: tuple[int, int], pad_mode: str = PadMode.Zeros
 ) -> Image.Image:
@@ -141,11 +150,7 @@ def padded_crop(
         >>> padded_crop(Image.new("L", (4, 4), 9), (-1, 0), (6, 4), "border").getpixel((0, 0))
         9
     """
-    if pad_mode not in _NUMPY_PAD:
-        raise ValueError(
-            f"pad_mode={pad_mode!r}; give one of {', '.join(_NUMPY_PAD)}."
-            f"{nearest(str(pad_mode), _NUMPY_PAD)}"
-        )
+    check_pad_mode(pad_mode)
     left, upper = corner
     right, lower = left + size[0], upper + size[1]
     inside = (left, upper, right, lower)

@@ -371,7 +371,10 @@ def _as_block(block: Any) -> TransformBlock:
 
 def _one_each(name: str, given: Sequence[Getter], count: int) -> list[Getter]:
     if len(given) != count:
-        raise ValueError(f"{len(given)} function(s) in {name} for {count} block(s); give one each")
+        hint = "" if name == "getters" else " (n_inp= says how many of the blocks are inputs)"
+        raise ValueError(
+            f"{len(given)} function(s) in {name} for {count} block(s); give one each{hint}"
+        )
     return list(given)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -13,7 +13,7 @@ from layerwise.core.errors import DataError, nearest
 from layerwise.core.items import L, listify
 from layerwise.core.types import PathLike
 
-__all__ = ["AttrGetter", "ColReader", "ItemGetter", "RegexLabeller", "parent_label"]
+__all__ = ["AttrGetter", "ColReader", "ItemGetter", "RegexLabeller", "parent_label", "using_attr"]
 
 _UNSET: Any = "<no default>"  # a text, so that it stays the same through pickling
 
@@ -227,6 +227,27 @@ class RegexLabeller:
             how = "at the start of" if self.match else "in"
             raise DataError(f"the pattern {pattern.pattern!r} was not found {how} {name!r}")
         return found.group(1)
+
+
+@dataclass(frozen=True)
+class using_attr:  # noqa: N801 - used as a function, as readers of the fastai book know it
+    r"""`f` of an attribute of each item instead of the item itself.
+
+    Args:
+        f: a reader, such as `RegexLabeller`.
+        attr: the name of the attribute.
+
+    Example:
+        >>> using_attr(RegexLabeller(r"(.+)_\d+.jpg$"), "name")(Path("images/pug_12.jpg"))
+        'pug'
+    """
+
+    f: Callable[[Any], Any]
+    attr: str
+
+    def __call__(self, o: Any) -> Any:
+        """`f` of the attribute of `o`."""
+        return self.f(getattr(o, self.attr))
 
 
 def parent_label(o: PathLike) -> str:

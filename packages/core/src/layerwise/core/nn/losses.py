@@ -61,8 +61,19 @@ class CrossEntropyLossFlat(ClassLoss):
         )
 
     def forward(self, inp: Tensor, targ: Tensor) -> Tensor:
-        """The loss; targets with the shape of `inp` are probabilities, others are classes."""
-        return super().forward(inp, targ if targ.shape == inp.shape else targ.long())
+        """The loss; targets with the shape of `inp` are probabilities, others are classes.
+
+        Raises:
+            ValueError: if a class has no output; on a GPU, torch ends the program instead.
+        """
+        try:
+            return super().forward(inp, targ if targ.shape == inp.shape else targ.long())
+        except IndexError as error:  # torch's word for it
+            raise ValueError(
+                f"targets from {int(targ.min())} to {int(targ.max())} for "
+                f"{inp.shape[self.axis]} outputs; give the model an output for each class (n_out=, "
+                "or all codes of a MaskBlock), or name the class that does not count, ignore_index="
+            ) from error
 
 
 class FocalLoss(Module):

@@ -18,8 +18,9 @@ from layerwise.core.items import listify
 from layerwise.vision.augment.draw import mask_tensor
 from layerwise.vision.augment.matrix import Matrix, as_3x3
 from layerwise.vision.augment.one_pass import BatchAugment
+from layerwise.vision.augment.places import as_size
 from layerwise.vision.augment.plan import Plan
-from layerwise.vision.augment.sampling import CoordMap, Sampling, Size
+from layerwise.vision.augment.sampling import CoordMap, Sampling
 from layerwise.vision.resample import PadMode
 
 __all__ = ["AffineCoordTfm"]
@@ -131,13 +132,3 @@ class AffineCoordTfm(BatchAugment):
             return function
         kept = mask_tensor(torch.ones(count), self.p).bool()[:, None, None, None]
         return lambda grid: torch.where(kept.to(grid.device), function(grid), grid)
-
-
-def as_size(size: int | Sequence[int] | None) -> Size:
-    """Height and width from one number or both."""
-    if size is None:
-        raise ValueError("size=None; give one number, or height and width")
-    height, width = (size, size) if isinstance(size, int) else size
-    if min(height, width) < 1:
-        raise ValueError(f"size={size!r}; a picture has one pixel at least")
-    return int(height), int(width)

@@ -10,7 +10,7 @@ from layerwise.core.errors import DataError, names_nearest
 from layerwise.core.transforms.random import RandTransform
 from layerwise.vision.augment.places import draws, middle, place, size_of, target_size
 from layerwise.vision.coords import TensorPoint
-from layerwise.vision.resample import PadMode
+from layerwise.vision.resample import PadMode, check_pad_mode
 from layerwise.vision.types import PILBase
 
 __all__ = ["CropPad", "OldRandomCrop", "RandomCrop"]
@@ -87,6 +87,7 @@ class OldRandomCrop(_Crop):
     @names_nearest
     def __init__(self, size: int | Sequence[int], pad_mode: str = PadMode.Zeros) -> None:
         super().__init__(size)
+        check_pad_mode(pad_mode)
         self.pad_mode = pad_mode
 
 
@@ -104,4 +105,5 @@ class CropPad(_Crop):
     @names_nearest
     def __init__(self, size: int | Sequence[int], pad_mode: str = PadMode.Zeros) -> None:
         super().__init__(size)
+        check_pad_mode(pad_mode)
         self.pad_mode = pad_mode

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from layerwise.core.errors import names_nearest
 from layerwise.core.random import generator
-from layerwise.vision.augment.affine import AffineCoordTfm, as_size
+from layerwise.vision.augment.affine import AffineCoordTfm
 from layerwise.vision.augment.matrix import Matrix, crop_mat
+from layerwise.vision.augment.places import as_size
 from layerwise.vision.augment.plan import Plan
 from layerwise.vision.augment.sampling import to_edges, to_middles
 from layerwise.vision.resample import PadMode

@@ -27,7 +27,7 @@ from layerwise.vision.augment.places import (
 )
 from layerwise.vision.coords import TensorPoint
 from layerwise.vision.io import Box
-from layerwise.vision.resample import PadMode
+from layerwise.vision.resample import PadMode, check_pad_mode
 from layerwise.vision.types import PILBase
 
 __all__ = [
@@ -127,6 +127,7 @@ class Resize(BoxTransform):
                 f"method={method!r}; give one of {', '.join(methods)}."
                 f"{nearest(str(method), methods)}"
             )
+        check_pad_mode(pad_mode)
         self.method, self.pad_mode = method, pad_mode
 
     def before_call(self, b: Any, split_idx: int | None) -> None:

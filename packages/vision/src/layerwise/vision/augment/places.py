@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -26,10 +27,28 @@ BILINEAR, NEAREST = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 def target_size(size: int | Sequence[int]) -> Size:
     """(width, height) from one number or (height, width)."""
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = as_size(size)
+    return width, height
+
+
+def as_size(size: int | Sequence[int] | None) -> Size:
+    """Height and width from one number or both.
+
+    Raises:
+        ValueError: for what is neither, and for less than a pixel.
+    """
+    sides = (size, size) if isinstance(size, int | np.integer) else size
+    if (
+        sides is None
+        or isinstance(sides, float | str)
+        or len(sides) != 2
+        or not all(isinstance(side, int | np.integer) for side in sides)
+    ):
+        raise ValueError(f"size={size!r}; give one number of pixels, or (height, width)")
+    height, width = int(sides[0]), int(sides[1])
     if min(height, width) < 1:
         raise ValueError(f"size={size!r}; a picture has one pixel at least")
-    return width, height
+    return height, width
 
 
 def size_of(sample: Any) -> Size:

@@ -34,6 +34,11 @@ def resolved(arch: Arch) -> Arch:
     if isinstance(arch, str) and "/" in arch and not arch.startswith("timm/"):
         function: Arch = find("model", arch)
         return arch_name(function) if is_torchvision(function) else function
+    if isinstance(arch, nn.Module):
+        raise TypeError(
+            f"arch is a {type(arch).__name__} that is built already; give what builds it, without "
+            "calling it: vision_learner(dls, resnet34). Learner(dls, model) takes one that is built"
+        )
     if isinstance(arch, str) or callable(arch):
         return arch
     raise TypeError(
