@@ -250,3 +250,18 @@ def test_settings_show_and_draws_do_not():
     transform(coordinates(), split_idx=TRAIN)
     assert "box" not in repr(transform)
     assert "method='crop'" in repr(Pipeline([transform]))
+
+
+def test_a_mask_of_other_proportions_is_not_squished_over_its_picture():
+    picture = PILImage.create(np.zeros((96, 128, 3), np.uint8))
+    with pytest.raises(DataError, match="a mask of 30x30 for a picture of 128x96"):
+        Resize(32)((picture, PILMask.create(np.zeros((30, 30), np.uint8))), split_idx=1)
+    # A third of the size, rounded.
+    third = PILMask.create(np.zeros((32, 43), np.uint8))
+    assert [x.size for x in Resize(32)((picture, third), split_idx=1)] == [(32, 32)] * 2
+
+
+@pytest.mark.parametrize("cut", [Resize(16), RandomResizedCrop(16)], ids=["resize", "crop"])
+def test_what_works_on_one_picture_refuses_a_batch(cut):
+    with pytest.raises(DataError, match=r"item_tfms=.*aug_transforms\(size="):
+        cut(TensorImage(torch.zeros(2, 3, 48, 48)), split_idx=0)

@@ -55,11 +55,13 @@ def size_of(sample: Any) -> Size:
     """Width and height of the first picture of a sample, or of one that a member belongs to.
 
     Raises:
-        DataError: if there is none, or if it is a tensor and would not be cut with its points.
+        DataError: if there is none, if it is a tensor and would not be cut with its points, if
+            it is a batch, or if a mask has other proportions than its picture.
     """
-    size = picture_size(sample)
     members = sample if isinstance(sample, tuple) else (sample,)
     names = ", ".join(type(x).__name__ for x in members)
+    _refuse_batch(members)
+    size = picture_size(sample)
     if size is None:
         size = next((x.img_size for x in members if getattr(x, "img_size", None)), None)
     if size is None:
@@ -67,6 +69,7 @@ def size_of(sample: Any) -> Size:
             f"no picture to crop in a sample of {names}; start from a block of pictures "
             "(ImageBlock)"
         )
+    _refuse_mask_of_another_shape(members, size)
     has_points = any(isinstance(x, TensorPoint) for x in members)
     if has_points and any(isinstance(x, TensorImage) for x in members):
         raise DataError(
@@ -75,6 +78,28 @@ def size_of(sample: Any) -> Size:
             "whole batches"
         )
     return size
+
+
+def _refuse_batch(members: Sequence[Any]) -> None:
+    batch = next((x for x in members if isinstance(x, TensorImage) and x.ndim > 3), None)
+    if batch is not None:
+        raise DataError(
+            f"a batch of shape {tuple(batch.shape)}: pictures are cropped and resized one by one, "
+            "so give this as item_tfms=; batches are resized by aug_transforms(size=...)"
+        )
+
+
+def _refuse_mask_of_another_shape(members: Sequence[Any], size: Size) -> None:
+    for mask in members:
+        if isinstance(mask, PILMask):
+            # A mask at a fraction of the picture's size may be off by what was rounded.
+            apart = abs(size[0] * mask.height - size[1] * mask.width)
+            if apart > max(*size, *mask.size):
+                raise DataError(
+                    f"a mask of {mask.width}x{mask.height} for a picture of {size[0]}x{size[1]}, "
+                    "which has other proportions; one of the files belongs to another picture, or "
+                    "was turned or cropped alone"
+                )
 
 
 def filter_for(x: PILBase, resamples: Sequence[int]) -> int:
