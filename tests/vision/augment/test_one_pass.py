@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from layerwise.core.data.block import DataBlock
+from layerwise.core.errors import DataError
 from layerwise.core.random import keyed
 from layerwise.core.tensors import TensorImage, TensorMask
 from layerwise.core.testing.kinds import check_transform
@@ -214,3 +215,8 @@ def test_nothing_of_a_batch_is_kept():
     step = Rotate(p=1.0)
     step(smooth(), split_idx=0)
     assert step._plan is None
+
+
+def test_one_picture_in_place_of_a_batch_is_told_where_the_transform_belongs():
+    with pytest.raises(DataError, match=r"got one picture of shape \(3, 8, 8\).*batch_tfms="):
+        Flip(p=1.0)(TensorImage(torch.zeros(3, 8, 8)), split_idx=0)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from layerwise.core.dispatch import Dispatch, unchanged
-from layerwise.core.errors import names_nearest
+from layerwise.core.errors import DataError, names_nearest
 from layerwise.core.settings import signature_of
 from layerwise.core.tensors import TensorBase, TensorImageBase, TensorMask
 from layerwise.core.transforms.numeric import IntToFloatTensor
@@ -55,6 +55,11 @@ class BatchAugment(RandTransform):
         self.do = found is not None
         if found is not None:
             is_picture = isinstance(found, TensorImageBase)
+            if found.ndim < 4 and is_picture and not isinstance(found, TensorMask):
+                raise DataError(
+                    f"{self.name} takes batches, and got one picture of shape "
+                    f"{tuple(found.shape)}; give it as batch_tfms=, or add an axis, x[None]"
+                )
             size = (found.shape[-2], found.shape[-1]) if is_picture else None
             plan = Plan(found.as_plain(), size)
             self.plan(plan, split_idx)
