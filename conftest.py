@@ -62,9 +62,11 @@ def _seeds() -> None:
 @pytest.fixture(autouse=True)
 def _no_figure_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a matplotlib figure open: they pile up in memory."""
-    yield
     import sys
 
+    if pyplot := sys.modules.get("matplotlib.pyplot"):
+        pyplot.close("all")  # of a page, whose examples are no tests of pytest's own
+    yield
     if pyplot := sys.modules.get("matplotlib.pyplot"):
         left = pyplot.get_fignums()
         pyplot.close("all")

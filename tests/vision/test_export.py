@@ -58,6 +58,7 @@ def results(learn, chosen):
 ELSEWHERE = """
 import sys, torch
 from layerwise.core.restore import load_learner
+torch.set_num_threads(1)  # as in the tests: sums are split among threads
 learn = load_learner(sys.argv[1])
 torch.save(torch.stack([learn.predict(item)[2] for item in sys.argv[3:]]), sys.argv[2])
 """

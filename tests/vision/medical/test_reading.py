@@ -247,6 +247,8 @@ def test_a_deflated_file_that_inflates_beyond_reason_is_refused(
     for name, made in (("zeros", zeros), ("noise", noise)):
         made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
         made.save_as(tmp_path / name, enforce_file_format=True)
+        with (tmp_path / name).open("ab") as file:
+            file.write(bytes(2))  # padding, behind which nothing is inflated
     files = [(tmp_path / name).read_bytes() if in_memory else tmp_path / name for name in
              ("zeros", "noise")]  # fmt: skip
     with pytest.raises(BadItemError, match=r"(zeros|in memory).* bytes inflate to over"):

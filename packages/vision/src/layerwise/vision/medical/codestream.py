@@ -61,7 +61,8 @@ def check_deflated(file: BinaryIO) -> None:
         inflater, total = zlib.decompressobj(-zlib.MAX_WBITS), 0
         # Behind mark and length comes as much as the length says, and then the dataset.
         file.seek(144 + int.from_bytes(head[140:144], "little"))
-        while data := inflater.unconsumed_tail or file.read(_CHUNK):
+        # At the end of the stream, a byte of padding would be offered again and again.
+        while not inflater.eof and (data := inflater.unconsumed_tail or file.read(_CHUNK)):
             total += len(inflater.decompress(data, _CHUNK))
             if total > max(_INFLATED, _RATIO * size):
                 raise ValueError(f"{size} bytes inflate to over {total}")
