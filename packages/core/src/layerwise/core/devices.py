@@ -25,6 +25,12 @@ __all__ = [
 _CPU = torch.device("cpu")
 
 
+def available_cores() -> int:
+    """How many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
 def default_device(use: bool | None = None) -> torch.device:
     """The device to train on: the accelerator of this machine if it works, else the CPU.
 

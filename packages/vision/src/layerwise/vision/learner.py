@@ -11,14 +11,12 @@ from layerwise.core.errors import names_nearest
 from layerwise.core.learner import Learner
 from layerwise.core.optim.algorithms import Adam
 from layerwise.core.optim.groups import BaseOptimizer
-from layerwise.core.settings import record_built
 from layerwise.core.train.callback import Callback
 from layerwise.vision.fit_to_data import add_norm, check_channels, outputs_of
 from layerwise.vision.models.bodies import features_of
 from layerwise.vision.models.head import Cut, add_head, create_body
-from layerwise.vision.models.layout import channels_last
-from layerwise.vision.models.meta import ModelMeta, arch_name, meta_of
-from layerwise.vision.models.network import Arch, is_torchvision, network_of, resolved
+from layerwise.vision.models.meta import ModelMeta, meta_of
+from layerwise.vision.models.network import Arch, is_torchvision, network_of, remembered, resolved
 from layerwise.vision.models.timm_models import create_timm_model, refuse_for_timm
 from layerwise.vision.models.zoo import Weights
 
@@ -166,14 +164,10 @@ def _described_model(
     model, meta = _body_and_head(
         arch, n_out, pretrained, weights, cut, n_in, init, custom_head, **kwargs
     )
-    settings = {
-        "arch": arch_name(arch) if is_torchvision(arch) else arch, "n_out": n_out,
-        "pretrained": pretrained, "weights": weights, "cut": cut, "n_in": n_in, "init": init,
-        "custom_head": custom_head, **kwargs,
-    }  # fmt: skip
-    structure = {"pretrained": False, "weights": None, "init": None}
-    channels_last(model)
-    record_built(model, create_vision_model, settings, structure)
+    remembered(
+        model, create_vision_model, arch, n_out=n_out, pretrained=pretrained, weights=weights,
+        cut=cut, n_in=n_in, init=init, custom_head=custom_head, **kwargs,
+    )  # fmt: skip
     return model, meta
 
 

@@ -314,13 +314,23 @@ def with_titles(
         targets = sample[len(sample) - len(predicted) :]
         for member in _inputs_of(sample, predicted):
             show(member, ctx=ax)
-        color = "black"
-        if judge is not None:
-            right = all(judge(p, t) for p, t in zip(predicted, targets, strict=False))
-            color = "green" if right else "red"
-        for value in (*targets, *predicted):
-            show(value, ctx=ax, color=color)
+        write_answers(ax, targets, predicted, judge)
     return list(axes)
+
+
+def write_answers(
+    ax: Axes,
+    targets: tuple[Any, ...],
+    predicted: tuple[Any, ...],
+    judge: Callable[[Any, Any], bool] | None,
+) -> None:
+    """Targets above predictions as title of `ax`: green if `judge` finds all right, else red."""
+    color = "black"
+    if judge is not None and predicted:
+        right = all(judge(p, t) for p, t in zip(predicted, targets, strict=False))
+        color = "green" if right else "red"
+    for value in (*targets, *predicted):
+        show(value, ctx=ax, color=color)
 
 
 def how_many(samples: Sequence[Any], max_n: int, nrows: int | None, ncols: int | None) -> int:

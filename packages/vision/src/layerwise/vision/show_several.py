@@ -18,6 +18,7 @@ from layerwise.vision.show import (
     show_pairs,
     with_losses,
     with_titles,
+    write_answers,
 )
 
 __all__ = ["show_side_by_side"]
@@ -62,14 +63,8 @@ def show_side_by_side(
         axes = ctxs[i * pictures : (i + 1) * pictures]
         for member, ax in zip(sample, axes, strict=False):
             show(member, ctx=ax)
-        targets = tuple(sample[pictures:])
         predicted = () if outs is None else members_of(outs[i])
-        color = "black"
-        if judge is not None and predicted:
-            right = all(judge(p, t) for p, t in zip(predicted, targets, strict=False))
-            color = "green" if right else "red"
-        for value in (*targets, *predicted):
-            show(value, ctx=axes[0], color=color)
+        write_answers(axes[0], tuple(sample[pictures:]), predicted, judge)
     return list(ctxs)
 
 

@@ -11,14 +11,12 @@ from layerwise.core.learner import Learner
 from layerwise.core.nn.norm import NormType
 from layerwise.core.optim.algorithms import Adam
 from layerwise.core.optim.groups import BaseOptimizer
-from layerwise.core.settings import record_built
 from layerwise.core.train.callback import Callback
 from layerwise.vision.fit_to_data import add_norm, check_channels, outputs_of
 from layerwise.vision.models.head import Cut
-from layerwise.vision.models.layout import channels_last
 from layerwise.vision.models.mapped_body import mapped_body
-from layerwise.vision.models.meta import ModelMeta, arch_name
-from layerwise.vision.models.network import Arch, is_torchvision, resolved
+from layerwise.vision.models.meta import ModelMeta
+from layerwise.vision.models.network import Arch, remembered, resolved
 from layerwise.vision.models.unet import DynamicUnet, UnetSplit
 from layerwise.vision.models.zoo import Weights
 
@@ -168,12 +166,8 @@ def _described_unet(
     body, meta = mapped_body(arch, pretrained, weights, cut, n_in)
     size = (meta.size, meta.size) if img_size is None and meta.size is not None else img_size
     model = DynamicUnet(body, n_out, size, **kwargs)
-    settings = {
-        "arch": arch_name(arch) if is_torchvision(arch) else arch, "n_out": n_out,
-        "img_size": img_size, "pretrained": pretrained, "weights": weights, "cut": cut,
-        "n_in": n_in, **kwargs,
-    }  # fmt: skip
-    structure = {"pretrained": False, "weights": None, "init": None}
-    channels_last(model)
-    record_built(model, create_unet_model, settings, structure)
+    remembered(
+        model, create_unet_model, arch, n_out=n_out, img_size=img_size, pretrained=pretrained,
+        weights=weights, cut=cut, n_in=n_in, **kwargs,
+    )  # fmt: skip
     return model, meta

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
-import os
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +34,7 @@ from layerwise.core.data.jobs import (
     Worker,
     repeats,
 )
-from layerwise.core.devices import default_device
+from layerwise.core.devices import available_cores, default_device
 from layerwise.core.errors import DataError, SkipItemException, refuse_unknown
 from layerwise.core.items import noop
 from layerwise.core.nested import to_device
@@ -577,9 +576,9 @@ def worker_count(batches: int | None, device: torch.device | str | None = None) 
         >>> worker_count(3, "cuda")
         0
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     is_cpu = (default_device() if device is None else torch.device(device)).type == "cpu"
-    most = (cores or 1) // 4 if is_cpu else min(cores or 1, 8)
+    most = cores // 4 if is_cpu else min(cores, 8)
     return most if batches is None else min(most, batches // _BATCHES_PER_WORKER)
 
 

@@ -8,7 +8,7 @@ matrices, `AffineCoordTfm(shear)`, or a subclass with a method `matrix`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -64,6 +64,7 @@ class AffineCoordTfm(BatchAugment):
 
     order: float = 30
     stage = 1
+    moves_whole_pixels: ClassVar[bool] = False
 
     @names_nearest
     def __init__(
@@ -94,8 +95,8 @@ class AffineCoordTfm(BatchAugment):
 
     @property
     def needs(self) -> Sampling | None:
-        """How pictures must be read for it."""
-        return self._sampling
+        """How pictures must be read for it; any way will do where pixels come to lie on pixels."""
+        return None if self.moves_whole_pixels and self._target is None else self._sampling
 
     def matrix(self, x: Tensor) -> Matrix | None:
         """(B, 3, 3) or (B, 2, 3) drawn for the batch `x`; None for no change. To be overridden.

@@ -19,7 +19,7 @@ from layerwise.core.items import listify
 from layerwise.vision.augment.draw import Draw, drawn, evenly, log_evenly, mask_tensor
 from layerwise.vision.augment.hsv import grayscale, hsv, plain_of, typed
 from layerwise.vision.augment.one_pass import BatchAugment
-from layerwise.vision.augment.plan import Change, PerPicture, Plan, Space
+from layerwise.vision.augment.plan import Change, PerPicture, Plan, Space, in_turn
 from layerwise.vision.augment.sampling import Piece
 
 __all__ = [
@@ -106,7 +106,7 @@ class SpaceTfm(BatchAugment):
         """
         if not self.fs:
             return None
-        change = _each_in_turn(self.fs)
+        change = in_turn(self.fs)
         if self.p == 1:
             return change
         kept = mask_tensor(torch.ones(len(x)), self.p).bool()
@@ -117,15 +117,6 @@ class SpaceTfm(BatchAugment):
         change = self.change(plan.seen())
         if change is not None:
             plan.add_change(self.space_fn, change)
-
-
-def _each_in_turn(functions: Sequence[Change]) -> Change:
-    def changed(values: Tensor) -> Tensor:
-        for function in functions:
-            values = function(values)
-        return values
-
-    return changed
 
 
 def _for_some(change: Change, kept: Tensor) -> Change:

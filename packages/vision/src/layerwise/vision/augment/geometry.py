@@ -17,7 +17,6 @@ from layerwise.vision.augment.matrix import (
     warp_mat,
     zoom_mat,
 )
-from layerwise.vision.augment.sampling import Sampling
 from layerwise.vision.resample import PadMode
 
 __all__ = [
@@ -53,6 +52,8 @@ class Flip(AffineCoordTfm):
         [1.0, 0.0, 3.0, 2.0]
     """
 
+    moves_whole_pixels = True
+
     @names_nearest
     def __init__(
         self,
@@ -66,11 +67,6 @@ class Flip(AffineCoordTfm):
     ) -> None:
         super().__init__(size=size, mode=mode, pad_mode=pad_mode, align_corners=align_corners, p=p)
         self.draw, self.batch = draw, batch
-
-    @property
-    def needs(self) -> Sampling | None:
-        """Any way will do, since pixels come to lie on pixels, unless the size changes."""
-        return None if self._target is None else self._sampling
 
     def matrix(self, x: Tensor) -> Matrix:
         """(B, 3, 3) mirrored or not."""
@@ -112,6 +108,8 @@ class Dihedral(AffineCoordTfm):
         align_corners: where -1 and 1 are.
     """
 
+    moves_whole_pixels = True
+
     @names_nearest
     def __init__(
         self,
@@ -125,11 +123,6 @@ class Dihedral(AffineCoordTfm):
     ) -> None:
         super().__init__(size=size, mode=mode, pad_mode=pad_mode, align_corners=align_corners, p=p)
         self.draw, self.batch = draw, batch
-
-    @property
-    def needs(self) -> Sampling | None:
-        """Any way will do, unless the size changes."""
-        return None if self._target is None else self._sampling
 
     def matrix(self, x: Tensor) -> Matrix:
         """(B, 3, 3) turned and mirrored."""

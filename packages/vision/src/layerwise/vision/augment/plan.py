@@ -264,9 +264,7 @@ class _Row(PerPicture):
         return _Row([change.of(piece) for change in self.changes])
 
     def __call__(self, values: Tensor) -> Tensor:
-        for change in self.changes:
-            values = change(values)
-        return values
+        return in_turn(self.changes)(values)
 
 
 def _joined(changes: list[Change]) -> Change:
@@ -281,13 +279,18 @@ def _joined(changes: list[Change]) -> Change:
         return row[0]
     if len(parted) == len(row):
         return _Row(parted)
+    return in_turn(row)
 
-    def each_in_turn(values: Tensor) -> Tensor:
-        for change in row:
+
+def in_turn(changes: Sequence[Change]) -> Change:
+    """Changes one after the other as one."""
+
+    def changed(values: Tensor) -> Tensor:
+        for change in changes:
             values = change(values)
         return values
 
-    return each_in_turn
+    return changed
 
 
 def _can_turn(turns: Sequence[int], size: Size) -> bool:

@@ -10,17 +10,15 @@ from layerwise.core.errors import names_nearest
 from layerwise.core.learner import Learner
 from layerwise.core.optim.algorithms import Adam
 from layerwise.core.optim.groups import BaseOptimizer
-from layerwise.core.settings import record_built
 from layerwise.core.train.callback import Callback
 from layerwise.vision.detect.anchors import Anchors
 from layerwise.vision.detect.loss import RetinaLoss
 from layerwise.vision.detect.model import RetinaNet, RetinaSplit
 from layerwise.vision.fit_to_data import add_norm, check_channels
 from layerwise.vision.models.head import Cut
-from layerwise.vision.models.layout import channels_last
 from layerwise.vision.models.mapped_body import mapped_body
-from layerwise.vision.models.meta import ModelMeta, arch_name
-from layerwise.vision.models.network import Arch, is_torchvision, resolved
+from layerwise.vision.models.meta import ModelMeta
+from layerwise.vision.models.network import Arch, remembered, resolved
 from layerwise.vision.models.zoo import Weights
 
 __all__ = ["create_detection_model", "detection_learner"]
@@ -167,12 +165,10 @@ def _described_model(
     body, meta = mapped_body(arch, pretrained, weights, cut, n_in)
     size = None if meta.size is None else (meta.size, meta.size)
     model = RetinaNet(body, n_classes, img_size=size, **kwargs)
-    settings = {
-        "arch": arch_name(arch) if is_torchvision(arch) else arch, "n_classes": n_classes,
-        "pretrained": pretrained, "weights": weights, "cut": cut, "n_in": n_in, **kwargs,
-    }  # fmt: skip
-    channels_last(model)
-    record_built(model, create_detection_model, settings, {"pretrained": False, "weights": None})
+    remembered(
+        model, create_detection_model, arch, n_classes=n_classes, pretrained=pretrained,
+        weights=weights, cut=cut, n_in=n_in, **kwargs,
+    )  # fmt: skip
     return model, meta
 
 

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from layerwise.core.errors import names_nearest
 from layerwise.core.nn.module import Module
-from layerwise.core.nn.walk import params
 from layerwise.vision.detect.anchors import Anchors
-from layerwise.vision.models.stages import map_shapes, stages_of
+from layerwise.vision.models.stages import map_shapes, stage_groups, stages_of
 
 __all__ = ["FeaturePyramid", "RetinaNet", "RetinaSplit", "RetinaSubnet"]
 
@@ -194,12 +193,7 @@ class RetinaSplit:
         """The groups, those near the picture first."""
         if not isinstance(m, RetinaNet):
             raise TypeError(f"RetinaSplit is for a RetinaNet, and the model is {type(m).__name__}")
-        parts = m.body.parts()
-        early = [p for part in parts[: (len(parts) + 1) // 2] for p in params(part)]
-        seen = {id(p) for p in early}
-        late = [p for p in params(m.body) if id(p) not in seen]
-        seen |= {id(p) for p in late}
-        return [early, late, [p for p in params(m) if id(p) not in seen]]
+        return stage_groups(m.body, m)
 
 
 def _bias_of(layer: nn.Conv2d) -> Tensor:

@@ -6,8 +6,7 @@ Importing the package imports this module, so that whoever holds an `InvisibleTe
 from collections.abc import Sequence
 from typing import Any
 
-from layerwise.core.display.axes import get_grid
-from layerwise.core.display.generic import show, show_batch, show_results
+from layerwise.core.display.generic import show_batch, show_results
 from layerwise.core.tensors import TensorImage
 from layerwise.vision.gan.noise import InvisibleTensor
 from layerwise.vision.show import show_pictures
@@ -45,7 +44,4 @@ def _(
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
     """The generated pictures."""
-    count = min(len(outs), max_n)
-    if ctxs is None:
-        ctxs = get_grid(count, nrows, ncols, figsize=figsize)
-    return [show(out, ctx=ax) for out, ax in zip(outs[:count], ctxs, strict=False)]
+    return show_pictures(outs, ctxs, max_n, nrows, ncols, figsize)

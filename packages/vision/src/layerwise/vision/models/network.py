@@ -6,7 +6,9 @@ from inspect import signature
 from torch import nn
 
 from layerwise.core.registry import find
+from layerwise.core.settings import record_built
 from layerwise.vision.models import torchvision_models, torchvision_more
+from layerwise.vision.models.layout import channels_last
 from layerwise.vision.models.meta import arch_name
 from layerwise.vision.models.zoo import Weights, first_weights, load_pretrained, torchvision_model
 
@@ -54,6 +56,25 @@ def is_torchvision(arch: Arch) -> bool:
     module = getattr(arch, "__module__", "") or ""
     ours = any(module == each.__name__ for each in _MODULES)
     return ours or module.startswith("torchvision.")
+
+
+def remembered(
+    model: nn.Module, make: Callable[..., nn.Module], arch: Arch, **settings: object
+) -> None:
+    """Nothing; `model` then lies channels last, and exports say how `make` makes it again.
+
+    Args:
+        model: the whole model.
+        make: the public function that makes it.
+        arch: as `resolved` returns it.
+        settings: the other keywords of `make`; what only sets weights is left out of exports,
+            which hold these.
+    """
+    channels_last(model)
+    name = arch_name(arch) if is_torchvision(arch) else arch
+    blank = {"pretrained": False, "weights": None, "init": None}
+    of_structure = {each: value for each, value in blank.items() if each in settings}
+    record_built(model, make, {"arch": name, **settings}, of_structure)
 
 
 def network_of(arch: Arch, pretrained: bool, weights: Weights) -> nn.Module:

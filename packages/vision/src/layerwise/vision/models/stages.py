@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from layerwise.core.nn.hooks import hook_outputs
 from layerwise.core.nn.module import Module
+from layerwise.core.nn.walk import params
 from layerwise.vision.models.bodies import run_noise
 
 __all__ = ["MapsOf", "Stages", "map_shapes", "stages_of"]
@@ -122,6 +123,19 @@ def map_shapes(stages: nn.Module, size: tuple[int, int] | None = None) -> list[t
         item = _Seen(stages)
         _run(item, size)
         return [item.shape, *(tuple(out.shape) for out in hooks.stored[0])]
+
+
+def stage_groups(stages: Stages | MapsOf, model: nn.Module) -> list[list[nn.Parameter]]:
+    """The parameters of `model` in three groups for learning rates.
+
+    Those of the first half of its stages, of their second half, and of all that is on top.
+    """
+    parts = stages.parts()
+    early = [p for part in parts[: (len(parts) + 1) // 2] for p in params(part)]
+    seen = {id(p) for p in early}
+    late = [p for p in params(stages) if id(p) not in seen]
+    seen |= {id(p) for p in late}
+    return [early, late, [p for p in params(model) if id(p) not in seen]]
 
 
 class _Seen(Module):

@@ -21,8 +21,7 @@ from layerwise.core.nn.module import Module
 from layerwise.core.nn.norm import BatchNorm, NormType
 from layerwise.core.nn.plumbing import MergeLayer
 from layerwise.core.nn.residual import ResBlock
-from layerwise.core.nn.walk import params
-from layerwise.vision.models.stages import map_shapes, stages_of
+from layerwise.vision.models.stages import map_shapes, stage_groups, stages_of
 
 __all__ = ["DynamicUnet", "ResizeToOrig", "UnetBlock", "UnetSplit"]
 
@@ -237,9 +236,4 @@ class UnetSplit:
         """The groups, those near the picture first."""
         if not isinstance(m, DynamicUnet):
             raise TypeError(f"UnetSplit is for a DynamicUnet, and the model is {type(m).__name__}")
-        parts = m.encoder.parts()
-        early = [p for part in parts[: (len(parts) + 1) // 2] for p in params(part)]
-        seen = {id(p) for p in early}
-        late = [p for p in params(m.encoder) if id(p) not in seen]
-        seen |= {id(p) for p in late}
-        return [early, late, [p for p in params(m) if id(p) not in seen]]
+        return stage_groups(m.encoder, m)

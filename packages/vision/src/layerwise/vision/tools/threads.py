@@ -4,12 +4,12 @@ Pillow and the network let other threads run while they decode, encode and wait,
 at least as well here as processes, which would have to be started and sent everything.
 """
 
-import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from layerwise.core.devices import available_cores
 from layerwise.core.train.progress import in_notebook
 
 __all__: list[str] = []
@@ -25,8 +25,7 @@ def core_count(n_workers: int | None, name: str = "n_workers") -> int:
         ValueError: if it is negative. 0 is 1: all in the thread that asks.
     """
     if n_workers is None:
-        affinity = getattr(os, "sched_getaffinity", None)
-        return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+        return available_cores()
     if n_workers < 0:
         raise ValueError(f"{name}={n_workers}; give how many threads, or None for one a core")
     return max(1, n_workers)
