@@ -5,6 +5,7 @@ import builtins
 import functools
 import importlib
 import pathlib
+import subprocess
 import sys
 import tomllib
 from collections import Counter, defaultdict
@@ -16,11 +17,13 @@ import torch
 PASSED_ON = {
     "F": torch.nn.functional,
     "Path": pathlib.Path,
+    "Tensor": torch.Tensor,
     "nn": torch.nn,
     "np": numpy,
     "partial": functools.partial,
     "torch": torch,
 }
+IMPORTED_AT_FIRST_USE = {"pd": "pandas", "plt": "matplotlib.pyplot"}
 PRELUDE = "layerwise.core.prelude"
 # A record is found by its entry point, tests import what they test with, estimators need an extra.
 NOT_IN_A_STAR = ("cli", "estimator", "plugin", "testing")
@@ -113,20 +116,39 @@ def test_no_name_of_a_star_is_defined_twice(package, names_of_star):
 def test_no_name_of_a_star_shadows_what_python_programmers_use(package, names_of_star):
     names = {name for name, where in names_of_star(package).items() if where != [PRELUDE]}
     assert sorted(names & TAKEN) == []
-    assert sorted(names & set(PASSED_ON)) == []
+    assert sorted(names & {*PASSED_ON, *IMPORTED_AT_FIRST_USE}) == []
 
 
-def test_the_prelude_passes_on_six_objects_and_they_are_the_very_objects():
+def test_the_prelude_passes_on_nine_names_and_they_are_the_very_objects():
     prelude = importlib.import_module(PRELUDE)
-    assert sorted(prelude.__all__) == sorted(PASSED_ON)
+    assert sorted(prelude.__all__) == sorted([*PASSED_ON, *IMPORTED_AT_FIRST_USE])
     for name, value in PASSED_ON.items():
         assert getattr(prelude, name) is value
+    assert prelude.pd.DataFrame is importlib.import_module("pandas").DataFrame
+    assert prelude.plt.subplots is importlib.import_module("matplotlib.pyplot").subplots
+
+
+def test_what_is_imported_at_first_use_is_not_imported_before():
+    asked = (
+        "import sys; from layerwise.core.prelude import *; early = {'pandas', 'matplotlib'} & {*sys"
+        ".modules}; pd.Series, plt.rcParams; print(sorted(early), 'pandas' in sys.modules)"
+    )
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert told.stdout.split() == ["[]", "True"]
+
+
+def test_a_module_for_first_use_that_is_missing_says_so_and_can_still_be_looked_at(monkeypatch):
+    prelude = importlib.import_module(PRELUDE)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ModuleNotFoundError, match="pandas"):
+        _ = prelude.pd.DataFrame
+    assert not hasattr(prelude.pd, "__wrapped__")
 
 
 def test_no_module_passes_through_a_star_but_those_of_the_prelude(star):
     loaded = importlib.import_module(f"layerwise.{star}.all")
     modules = {name for name, value in vars(loaded).items() if isinstance(value, type(sys))}
-    assert modules <= set(PASSED_ON)
+    assert modules <= {*PASSED_ON, *IMPORTED_AT_FIRST_USE}
 
 
 def test_star_modules_are_only_stars(star, root):

@@ -13,10 +13,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerwise.core.data.collate import fa_collate
 from layerwise.core.items import (
     L,
     all_equal,
     equals,
+    fastuple,
     first,
     is_coll,
     is_iter,
@@ -313,3 +315,22 @@ def test_collections_are_equal_item_by_item():
 def test_listify_makes_a_list_of_arguments():
     assert listify(1, 2) == [1, 2]
     assert type(listify(L(1))) is list
+
+
+class Pair(fastuple):
+    pass
+
+
+def test_a_kind_of_tuple_is_made_of_members_or_of_one_collection():
+    assert Pair(1, "ab") == Pair([1, "ab"]) == Pair(iter([1, "ab"])) == (1, "ab")
+    assert (Pair(), Pair(3)) == ((), (3,))
+    assert Pair(torch.tensor(3)) == (torch.tensor(3),)
+    assert Pair(None, 1) == (None, 1)
+
+
+def test_a_kind_of_tuple_keeps_its_kind_through_pickles_and_batches():
+    assert type(pickle.loads(pickle.dumps(Pair(1, 2)))) is Pair
+    batch = fa_collate([Pair(torch.zeros(2), 1), Pair(torch.ones(2), 0)])
+    assert type(batch) is Pair
+    assert batch[0].shape == (2, 2)
+    assert batch[1].tolist() == [1, 0]

@@ -9,6 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from layerwise.core.data.collate import fa_collate
+from layerwise.core.errors import DataError
 from layerwise.core.tensors import TensorImageBase, TensorMask
 from layerwise.core.transforms.transform import Transform
 from layerwise.vision.coords import (
@@ -200,3 +202,8 @@ def test_boxes_alone_get_axes_with_the_directions_of_a_picture():
     assert ax.get_xlim() == (-0.5, 9.5)
     assert ax.get_ylim() == (7.5, -0.5)
     assert len(ax.patches) == 1
+
+
+def test_pictures_with_different_numbers_of_points_are_told_how_to_leave_some_out():
+    with pytest.raises(DataError, match=r"as many points, .* rows of NaN"):
+        fa_collate([TensorPoint.create([[1, 2]]), TensorPoint.create([[1, 2], [3, 4]])])

@@ -271,3 +271,9 @@ def test_a_picture_and_its_tensor_lie_the_same_way(k):
     assert torch.equal(turned.as_plain(), ToTensor()(picture.dihedral(k)).as_plain())
     if k == 1:
         assert torch.equal(turned.as_plain(), ToTensor()(picture).flip_lr().as_plain())
+
+
+@pytest.mark.parametrize("nothing", [None, 3, ["a.png"]])
+def test_what_no_picture_is_made_of_is_named(nothing):
+    with pytest.raises(TypeError, match=r"a picture is made from a path, .* not from the"):
+        PILImage.create(nothing)

@@ -112,6 +112,14 @@ def test_shapes_that_differ_are_named_with_what_to_do():
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
+def test_a_type_says_what_to_do_about_shapes_of_its_own():
+    class Notes(TensorImage):
+        _when_unlike = "Cut all melodies to one length"
+
+    with pytest.raises(DataError, match="Cut all melodies to one length or pad them"):
+        fa_collate([Notes(torch.zeros(2)), Notes(torch.zeros(3))])
+
+
 def test_arrays_of_different_shape_are_named_too():
     with pytest.raises(DataError, match=r"item 1 of the batch has shape \(2,\)"):
         fa_collate([np.zeros(3), np.zeros(2)])

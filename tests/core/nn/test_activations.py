@@ -63,6 +63,12 @@ def test_sigmoid_range_stays_inside(value, low, width):
     torch.testing.assert_close(out, low + width / (1 + (-x).exp()))
 
 
+@pytest.mark.parametrize("ends", [(1, -1), (2, 2), (0, float("nan"))])
+def test_a_range_without_room_is_refused(ends):
+    with pytest.raises(ValueError, match="smallest value first"):
+        SigmoidRange(*ends)
+
+
 def test_very_leaky_relu_has_slope_three_tenths():
     torch.testing.assert_close(vleaky_relu(torch.tensor([-1.0, 2.0])), torch.tensor([-0.3, 2.0]))
 

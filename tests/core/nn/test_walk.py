@@ -18,6 +18,7 @@ from layerwise.core.nn import (
     requires_grad,
     trainable_params,
 )
+from layerwise.core.nn.walk import layer_that_raised
 
 
 class WithOwnParameter(Module):
@@ -87,6 +88,32 @@ def test_in_channels_finds_the_first_convolution(layer, expected):
     assert (
         in_channels(nn.Sequential(nn.ReLU(), nn.Sequential(layer), nn.Conv2d(1, 1, 1))) == expected
     )
+
+
+class Failing(Module):
+    def __init__(self):
+        self.first, self.second = nn.ReLU(), nn.Tanh()
+
+    def forward(self, x):
+        return self.second(self.first(x)).reshape(-7)
+
+
+def raised_by(call):
+    with pytest.raises(RuntimeError) as caught:
+        call()
+    return caught.value
+
+
+def test_the_innermost_layer_that_raised_is_found_by_name():
+    model = nn.Sequential(nn.ReLU(), Failing())
+    error = raised_by(lambda: model(torch.ones(2)))
+    assert layer_that_raised(model, error) == "1, Failing"
+
+
+def test_no_layer_is_named_where_none_was_at_work():
+    failing = Failing()
+    assert layer_that_raised(failing, raised_by(lambda: failing(torch.ones(2)))) == ""
+    assert layer_that_raised(nn.ReLU(), RuntimeError("never raised")) == ""
 
 
 def test_in_channels_needs_a_convolution():

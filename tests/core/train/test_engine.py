@@ -804,6 +804,15 @@ def test_a_batch_that_fails_in_the_model_says_what_went_in(make_learner):
     assert note.startswith("in training batch 0, when the model was called: inputs (Tensor (")
 
 
+def test_the_layer_in_which_a_batch_failed_is_named(make_learner):
+    within = nn.Sequential(nn.ReLU(), nn.Sequential(nn.Linear(99, 1)))
+    learn = make_learner(model=within)
+    with pytest.raises(RuntimeError) as caught:
+        learn.fit(1)
+    [note] = caught.value.__notes__
+    assert "(in its layer 1.0, Linear(in_features=99, out_features=1, bias=True))" in note
+
+
 def test_a_target_beyond_the_outputs_says_how_many_are_needed():
     data = [(torch.rand(3), torch.tensor(i % 3)) for i in range(12)]
     dls = DataLoaders(DataLoader(data, bs=6), DataLoader(data, bs=6))

@@ -1,6 +1,7 @@
 """Vocabularies are learnt on the training split, labels come back, unknown ones are explained."""
 
 import pickle
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -145,6 +146,7 @@ def test_a_vocabulary_is_a_sequence():
 # -- Categorize -----------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:all .* labels are")
 @given(labels)
 def test_categorize_and_back(given_labels):
     step = set_up(Categorize(), given_labels)
@@ -206,6 +208,16 @@ def test_an_empty_training_split_is_named():
         TfmdLists(["a", "b"], [Categorize()], splits=[[], [0, 1]])
     tl = TfmdLists(["a", "b"], [Categorize(vocab=["a", "b"])], splits=[[], [0, 1]])
     assert int(tl.valid[1]) == 1
+
+
+def test_one_class_alone_is_said_aloud():
+    many = ["cat"] * 12
+    with pytest.warns(UserWarning, match=r"all 12 labels are 'cat'; .* nothing to learn"):
+        Categorize().setup(many)
+    with warnings.catch_warnings(action="error"):
+        Categorize(add_na=True).setup(many)  # what is unknown is a class besides
+        Categorize(vocab=["cat"]).setup(many)
+        Categorize().setup(["cat"])
 
 
 def test_labels_that_are_lists_point_to_multi_categorize():

@@ -5,7 +5,7 @@ import torch
 
 from layerwise.core.random import keyed
 from layerwise.core.tensors import TensorImage, TensorMask
-from layerwise.vision.augment.geometry import Flip
+from layerwise.vision.augment.geometry import Flip, Rotate, Warp, Zoom
 
 
 def batch(count=64):
@@ -49,3 +49,16 @@ def test_the_key_decides():
 def test_what_is_no_probability_is_refused():
     with pytest.raises(ValueError, match="p=2 is no probability"):
         Flip(2)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: Rotate(max_deg=float("nan")), "max_deg=nan"),
+        (lambda: Zoom(max_zoom=float("nan")), "max_zoom=nan"),
+        (lambda: Warp(magnitude=float("nan")), "magnitude=nan"),
+    ],
+)
+def test_a_strength_that_is_no_number_is_refused(make, told):
+    with pytest.raises(ValueError, match=told):
+        make()

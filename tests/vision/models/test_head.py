@@ -88,6 +88,25 @@ def test_a_cut_may_be_a_number_or_a_function():
         cut_model(net(), "x")
 
 
+@pytest.mark.parametrize("cut", [0, 6, -5, -9])
+def test_a_cut_that_leaves_nothing_or_more_than_there_is_is_refused(cut):
+    with pytest.raises(ValueError, match=f"cut={cut}, and Sequential has 5 children"):
+        cut_model(net(), cut)
+    assert len(cut_model(net(), 5)) == len(cut_model(nn.Sequential(net(), net()), -1)[0]) == 5
+
+
+def test_a_body_is_of_a_network_and_not_of_its_name():
+    with pytest.raises(TypeError, match="not the str 'resnet18'; vision_learner"):
+        create_body("resnet18")
+
+
+def test_a_head_has_outputs_and_bounds_in_order():
+    with pytest.raises(ValueError, match="n_out=0"):
+        create_head(4, 0)
+    with pytest.raises(ValueError, match="from 1 to -1"):
+        create_head(4, 1, y_range=(1, -1))
+
+
 def test_a_network_without_pooling_says_what_to_give():
     with pytest.raises(ValueError, match=r"no child of Sequential \(0\) pools.*give cut="):
         create_body(nn.Sequential(nn.Conv2d(3, 4, 3)))

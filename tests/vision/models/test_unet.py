@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from layerwise.core.nn.attention import SelfAttention
-from layerwise.core.nn.norm import NormType
+from layerwise.core.nn.norm import NormType, norm_types
 from layerwise.core.testing.kinds import check_model
 from layerwise.vision.models.head import create_body
 from layerwise.vision.models.meta import meta_of
@@ -59,7 +59,7 @@ SETTINGS = {
     "no cross": {"last_cross": False},
     "bottle": {"bottle": True},
     "act": {"act_cls": nn.Mish},
-    "norm": {"norm_type": NormType.Batch},
+    "no norm": {"norm_type": None},
     "weight norm": {"norm_type": NormType.Weight},
     "own init": {"init": None},
     "range": {"y_range": (-1.0, 2.0)},
@@ -76,21 +76,23 @@ def test_every_setting_holds_what_every_model_has_to(settings):
     check_model(model, x)
 
 
-def test_parameters_are_those_of_the_description():
+@pytest.mark.parametrize(("norm_type", "own"), [(NormType.Batch, 2), (None, 1)])
+def test_parameters_are_those_of_the_description(norm_type, own):
     def conv(ni, nf, ks=3):
-        return ni * nf * ks * ks + nf
+        return ni * nf * ks * ks + own * nf  # a bias, or weight and bias of a norm
 
     def block(up, skip, *, last=False):
         width = up // 2 + skip
         out = width // 2 if last else width
         return conv(up, 4 * (up // 2), 1) + 2 * skip + conv(width, out) + conv(out, out), out
 
-    model = DynamicUnet(body((4, 6, 8)), 5)
+    model = DynamicUnet(body((4, 6, 8)), 5, norm_type=norm_type)
     first, width = block(8, 6)
     second, width = block(width, 4, last=True)
     middle = 2 * 8 + conv(8, 16) + conv(16, 8)
     crossed = width + 3
-    tail = conv(width, 4 * width, 1) + 2 * conv(crossed, crossed) + conv(crossed, 5, 1)
+    tail = conv(width, 4 * width, 1) + 2 * conv(crossed, crossed)
+    tail += crossed * 5 + 5
     whole = sum(p.numel() for p in model.parameters())
     encoder = sum(p.numel() for p in model.encoder.parameters())
     assert whole - encoder == middle + first + second + tail
@@ -102,7 +104,7 @@ def test_the_settings_do_what_they_say():
 
     four = (4, 6, 8, 8)
     assert has(DynamicUnet(body(four), 3, self_attention=True), SelfAttention) == [
-        "blocks.0.conv2.2"
+        "blocks.0.conv2.3"
     ]
     blurred = has(DynamicUnet(body(four), 3, blur=True), nn.AvgPool2d)
     assert [name.rsplit(".", 1)[0] for name in blurred] == [
@@ -184,3 +186,23 @@ def test_blur_takes_the_grid_of_two_pixels_that_enlarging_can_leave():
         made = enlarge(torch.rand(1, block.out_channels, 1, 1).expand(-1, -1, 6, 6))[..., 1:, 1:]
         step = (made[..., 1:] - made[..., :-1]).abs().max().item()
         assert (step < 1e-5) is blur
+
+
+def test_a_net_without_outputs_is_refused():
+    with pytest.raises(ValueError, match="n_out=0"):
+        DynamicUnet(body(), 0)
+
+
+@pytest.mark.parametrize("norm_type", [NormType.Batch, NormType.Instance, None])
+def test_what_the_net_gives_out_is_not_normalised(norm_type):
+    model = DynamicUnet(body(), 2, norm_type=norm_type)
+    last = model.tail[-1]
+    assert [type(layer) for layer in last.children()] == [nn.Conv2d]
+    assert last[0].bias is not None
+    normalised = [m for m in model.blocks[0].conv2 if isinstance(m, norm_types)]
+    assert len(normalised) == (norm_type is not None)
+
+
+def test_weight_norm_reaches_the_last_layer():
+    model = DynamicUnet(body(), 2, norm_type=NormType.Weight)
+    assert torch.nn.utils.parametrize.is_parametrized(model.tail[-1][0])

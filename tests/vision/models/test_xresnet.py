@@ -106,8 +106,9 @@ def test_init_cnn_sets_biases_to_zero_and_leaves_norms():
 
 
 def test_misspelt_settings_are_refused():
-    with pytest.raises(TypeError, match="n_outt"):
-        xresnet18(n_outt=3)  # type: ignore[call-arg]  # that is the test
+    for make in (xresnet18, xse_resnet.xse_resnet18):
+        with pytest.raises(TypeError, match=r"'n_outt'\. Did you mean 'n_out'"):
+            make(n_outt=3)  # type: ignore[call-arg]  # that is the test
     with pytest.raises(ValueError, match="ks=4"):
         XResNet(ResBlock, 1, [1], ks=4)
 

@@ -8,7 +8,7 @@ from functools import partial, reduce
 from itertools import chain, cycle, islice
 from itertools import starmap as lazy_starmap
 from reprlib import recursive_repr
-from typing import TYPE_CHECKING, Any, SupportsIndex, cast, overload
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, cast, overload
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +26,7 @@ __all__ = [
     "L",
     "all_equal",
     "equals",
+    "fastuple",
     "first",
     "is_coll",
     "is_iter",
@@ -37,6 +38,26 @@ __all__ = [
 
 SHOWN = 10  # items that a printed L shows; more would fill a notebook cell
 _UNSET: Any = object()
+
+
+class fastuple(tuple[Any, ...]):  # noqa: N801 - the name that users of this family know
+    """A tuple that is made of its members, or of one collection of them.
+
+    Items that are kinds of it keep their kind through transforms and batches, so that they can show
+    themselves, and functions chosen by type can tell them: a pair of pictures, for example.
+
+    Example:
+        >>> class Pair(fastuple): pass
+        >>> Pair(1, 2), Pair([1, 2]) == Pair(1, 2)
+        ((1, 2), True)
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, x: Any = None, *rest: Any) -> Self:
+        """The members: `x` and the others, or those of `x` where it stands alone."""
+        members = (x, *rest) if rest else () if x is None else x if is_iter(x) else (x,)
+        return super().__new__(cls, members)
 
 
 def is_iter(o: object) -> bool:

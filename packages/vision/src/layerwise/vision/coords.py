@@ -34,6 +34,9 @@ class TensorPoint(TensorBase):
     """
 
     _width: ClassVar[int] = 2
+    _when_unlike: ClassVar[str] = (
+        "Give each picture as many points, those that are not in it as rows of NaN,"
+    )
 
     @classmethod
     def create(cls, t: Any, img_size: ImageSize | None = None) -> Self:

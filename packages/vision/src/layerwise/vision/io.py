@@ -62,10 +62,16 @@ class ImageSource:
     Raises:
         BadItemError: when the header is that of no picture, or promises more than
             `PIL.Image.MAX_IMAGE_PIXELS` pixels.
+        TypeError: when `data` is neither.
         FileNotFoundError: (or another OSError of the system) when the file cannot be opened.
     """
 
     def __init__(self, data: str | os.PathLike[str] | bytes, *, exif: bool = True) -> None:
+        if not isinstance(data, str | os.PathLike | bytes | bytearray | memoryview):
+            raise TypeError(
+                "a picture is made from a path, the bytes of a file, a Pillow image, an array or a "
+                f"tensor, not from the {type(data).__name__} {data!r}"
+            )
         if isinstance(data, bytes | bytearray | memoryview):
             self.data, self.name = bytes(data), f"<{len(data)} bytes in memory>"
         else:

@@ -53,7 +53,7 @@ def unet_learner(
     bottle: bool = False,
     act_cls: Callable[[], nn.Module] = nn.ReLU,
     init: Callable[[Tensor], object] | None = nn.init.kaiming_normal_,
-    norm_type: NormType | None = None,
+    norm_type: NormType | None = NormType.Batch,
     n_in: int = 3,
     compile: bool | Mapping[str, Any] = False,  # noqa: A002 - as in Learner
 ) -> Learner:
@@ -91,7 +91,7 @@ def unet_learner(
         bottle: make the residual block that does so narrow inside.
         act_cls: makes the activations.
         init: sets the weights of the decoder.
-        norm_type: how to normalise in the decoder.
+        norm_type: how to normalise in the decoder, or None.
         n_in: channels of the pictures.
         compile: run the model through `torch.compile`, see `Learner`.
 

@@ -17,6 +17,9 @@ from layerwise.core.transforms.pipeline import describe
 __all__ = ["collate_error", "fa_collate", "fa_convert"]
 
 
+_WHEN_UNLIKE = "Give all items one shape (item_tfms=Resize(...), for example)"
+
+
 def fa_collate(samples: Sequence[Any]) -> Any:
     """One batch from samples of one structure: tensors stacked, types and metadata kept.
 
@@ -95,8 +98,8 @@ def _stack(samples: Sequence[Any], first: Tensor) -> Tensor:
         batch = default_collate(plain)
     except RuntimeError as error:
         raise DataError(
-            f"cannot stack {type(first).__name__}s into a batch: {collate_error(plain)}. Give all "
-            "items one shape (item_tfms=Resize(...), for example) or pad them in before_batch"
+            f"cannot stack {type(first).__name__}s into a batch: {collate_error(plain)}. "
+            f"{getattr(first, '_when_unlike', _WHEN_UNLIKE)} or pad them in before_batch"
         ) from error
     if isinstance(first, TensorBase):
         return dress(batch, first)

@@ -53,9 +53,14 @@ class SigmoidRange(Module):
     Args:
         low: smallest value.
         high: largest value.
+
+    Raises:
+        ValueError: if `low` is not below `high`.
     """
 
     def __init__(self, low: float, high: float) -> None:
+        if not low < high:
+            raise ValueError(f"a range from {low} to {high}; give the smallest value first")
         self.low, self.high = low, high
 
     def forward(self, x: Tensor) -> Tensor:

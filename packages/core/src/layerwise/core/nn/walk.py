@@ -44,6 +44,23 @@ def one_param(m: nn.Module) -> nn.Parameter:
     raise ValueError(f"{type(m).__name__} has no parameters; give a module with at least one")
 
 
+def layer_that_raised(m: nn.Module, error: BaseException) -> str:
+    """Name and description of the innermost layer of `m` that was at work when `error` came.
+
+    Empty where no part of `m` was.
+    """
+    names = {id(part): name for name, part in m.named_modules() if part is not m}
+    found, trace = None, error.__traceback__
+    while trace is not None:
+        owner = trace.tb_frame.f_locals.get("self")
+        found = owner if id(owner) in names else found
+        trace = trace.tb_next
+    if found is None:
+        return ""
+    told = type(found).__name__ if has_children(found) else repr(found)
+    return f"{names[id(found)]}, {told}"
+
+
 def requires_grad(m: nn.Module) -> bool:
     """Whether the first parameter of `m` asks for a gradient; False where there is none."""
     return next((p.requires_grad for p in m.parameters()), False)

@@ -12,6 +12,7 @@ import torch
 
 from layerwise.core.errors import DataError
 from layerwise.core.nested import to_device, to_plain
+from layerwise.core.nn.walk import layer_that_raised
 from layerwise.core.random import draw_seed
 from layerwise.core.train.batches import Resume, epoch_batches, known_length
 from layerwise.core.train.events import (
@@ -179,16 +180,17 @@ def one_batch(learn: TrainState, number: int, batch: Any) -> None:
         raise
     except Exception as error:
         if not hasattr(error, "__notes__"):  # a callback's has a note that says where it came from
-            error.add_note(_told(learn))
+            error.add_note(_told(learn, error))
         raise
     learn.batch = None
 
 
-def _told(learn: TrainState) -> str:
+def _told(learn: TrainState, error: Exception) -> str:
     """Which batch failed, at what, and what it was made of: the words of `DataBlock.summary`."""
     kind = "training" if learn.training else "validation"
     if learn.pred is None:
-        doing = "the model was called"
+        layer = layer_that_raised(learn.model, error)
+        doing = "the model was called" + (f" (in its layer {layer})" if layer else "")
     else:
         doing = "the loss was computed" if learn.loss_grad is None else "gradients were computed"
     parts = [f"inputs {describe(learn.xb)}", f"targets {describe(learn.yb)}"]

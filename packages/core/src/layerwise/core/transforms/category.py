@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence, Sized
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 NA = "#na#"
+_ENOUGH = 10  # labels that are all alike are an oversight; fewer may be somebody's first try
 
 
 class CategoryMap(Sequence[Any]):
@@ -266,9 +268,16 @@ class Categorize(_Vocabulary):
         self.sort = sort
 
     def setups(self, dsets: Any) -> None:
-        """Learn the classes from labels."""
+        """Learn the classes from labels; warns if many labels are of one class."""
         if self.vocab is None and dsets is not None:
             self.vocab = self._map(dsets, sort=self.sort)
+            count = len(dsets) if isinstance(dsets, Sized) else 0
+            if len(self.vocab) == 1 and count >= _ENOUGH:
+                warnings.warn(
+                    f"all {count} labels are {self.vocab[0]!r}; one class leaves nothing to learn. "
+                    "Look at what gives the labels (the folder, get_y), or pass vocab=",
+                    stacklevel=2,
+                )
 
     def encodes(self, o: object) -> TensorCategory:
         """() index of the class."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -178,6 +179,8 @@ class Rotate(AffineCoordTfm):
         batch: bool = False,
     ) -> None:
         super().__init__(size=size, mode=mode, pad_mode=pad_mode, align_corners=align_corners, p=p)
+        if not math.isfinite(max_deg):
+            raise ValueError(f"max_deg={max_deg}; give an angle in degrees")
         self.max_deg, self.draw, self.batch = max_deg, draw, batch
 
     def matrix(self, x: Tensor) -> Matrix:

@@ -56,12 +56,22 @@ def cut_model(model: nn.Module, cut: Cut) -> nn.Module:
         cut: how many of its children to keep (negative: how many to leave out at the end), or a
             function from the model to its body.
 
+    Raises:
+        ValueError: if it has fewer children than that.
+
     Example:
         >>> len(cut_model(nn.Sequential(nn.ReLU(), nn.ReLU(), nn.Flatten()), -1))
         2
     """
     if isinstance(cut, int):
-        return nn.Sequential(*list(model.children())[:cut])
+        children = list(model.children())
+        kept = children[:cut]
+        if not kept or cut > len(children):
+            raise ValueError(
+                f"cut={cut}, and {type(model).__name__} has {len(children)} children; say how many "
+                "to keep, or with a minus how many to leave out at the end"
+            )
+        return nn.Sequential(*kept)
     if callable(cut):
         return cut(model)
     raise TypeError(f"cut={cut!r}; give a number of children to keep, or a function of the model")
@@ -79,8 +89,14 @@ def create_body(
         cut: see `cut_model`; in front of the last child that pools if None.
 
     Raises:
-        ValueError: if `cut` is None and no child pools.
+        TypeError: if `model` is no network.
+        ValueError: if `cut` is None and no child pools, or there are not as many.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"create_body takes a network, not the {type(model).__name__} {model!r}; "
+            "vision_learner and create_vision_model take names"
+        )
     adapt_first_layer(model, n_in, pretrained)
     if cut is None:
         children = list(model.children())
@@ -171,12 +187,15 @@ def create_head(
         y_range: bounds of the output, for targets that have some.
 
     Raises:
-        ValueError: if `ps` has neither one number nor one for each linear layer.
+        ValueError: if `ps` has neither one number nor one for each linear layer, or without
+            outputs.
 
     Example:
         >>> create_head(8, 3)(torch.zeros(2, 8, 4, 4)).shape
         torch.Size([2, 3])
     """
+    if n_out < 1:
+        raise ValueError(f"n_out={n_out}; a model has one output at least")
     if pool and concat_pool:
         nf *= 2
     widths = [nf, *([512] if lin_ftrs is None else lin_ftrs), n_out]

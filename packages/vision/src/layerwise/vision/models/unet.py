@@ -85,7 +85,7 @@ class UnetBlock(Module):
         act_cls: Activation = nn.ReLU,
         self_attention: bool = False,
         init: Init | None = nn.init.kaiming_normal_,
-        norm_type: NormType | None = None,
+        norm_type: NormType | None = NormType.Batch,
     ) -> None:
         up = up_in_c // 2
         width = up + x_in_c
@@ -130,7 +130,12 @@ class DynamicUnet(Module):
         bottle: make the residual block that does so narrow inside.
         act_cls: makes the activations.
         init: sets the weights of convolutions; None leaves what suits the activation.
-        norm_type: how to normalise in the decoder, or None: the maps of the body are normalised.
+        norm_type: how to normalise in the decoder, or None, with which only the maps of the body
+            are. So deep a decoder without it learns less than half as fast with Adam. What the
+            net gives out is not normalised; only weight and spectral norm reach its last layer.
+
+    Raises:
+        ValueError: if `n_out` is below 1, or the body makes its maps no smaller than the picture.
 
     Example:
         >>> body = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1))
@@ -152,8 +157,10 @@ class DynamicUnet(Module):
         bottle: bool = False,
         act_cls: Activation = nn.ReLU,
         init: Init | None = nn.init.kaiming_normal_,
-        norm_type: NormType | None = None,
+        norm_type: NormType | None = NormType.Batch,
     ) -> None:
+        if n_out < 1:
+            raise ValueError(f"n_out={n_out}; a picture has one channel at least")
         self.encoder = stages_of(encoder, img_size)
         picture, *maps = map_shapes(self.encoder, img_size)
         if len(maps) == 1 and maps[0][2] == picture[2]:
@@ -188,7 +195,8 @@ class DynamicUnet(Module):
             width += picture[1]
             narrow = width // 2 if bottle else width
             self.tail += [MergeLayer(dense=True), ResBlock(1, width, width, nh2=narrow, **settings)]
-        self.tail.append(ConvLayer(width, n_out, ks=1, act_cls=None, norm_type=norm_type))
+        outer = norm_type if norm_type in (NormType.Spectral, NormType.Weight) else None
+        self.tail.append(ConvLayer(width, n_out, ks=1, act_cls=None, norm_type=outer))
         if init is not None:
             apply_init(self.tail[-1], init)
         if y_range is not None:

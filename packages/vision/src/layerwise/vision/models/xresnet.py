@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 import torch
 from torch import nn
 
+from layerwise.core.errors import refuse_unknown
 from layerwise.core.nn.conv import ConvLayer
 from layerwise.core.nn.norm import NormType
 from layerwise.core.nn.plumbing import Flatten
@@ -175,8 +176,21 @@ class XResNetOptions(_BlockSettings, total=False):
     stride: int
 
 
+def xresnet_of(
+    block: Callable[..., nn.Module],
+    expansion: int,
+    layers: Sequence[int],
+    n_out: int,
+    options: dict[str, Any],
+) -> XResNet:
+    """The net of `options` as they came from a user; unknown ones are refused."""
+    known = ["n_out", *XResNetOptions.__optional_keys__]
+    refuse_unknown("xresnet", [name for name in options if name not in known], known)
+    return XResNet(block, expansion, layers, n_out=n_out, **options)
+
+
 def _xresnet(expansion: int, layers: Sequence[int], n_out: int, options: Any) -> XResNet:
-    return XResNet(ResBlock, expansion, layers, n_out=n_out, **options)
+    return xresnet_of(ResBlock, expansion, layers, n_out, options)
 
 
 @built

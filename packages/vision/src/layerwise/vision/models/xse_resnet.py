@@ -4,12 +4,12 @@ Gates are those of Hu et al. ("Squeeze-and-Excitation", 2018), groups those of X
 ("ResNeXt", 2017).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 from layerwise.core.nn.residual import SEBlock, SEResNeXtBlock
 from layerwise.core.settings import built
-from layerwise.vision.models.xresnet import XResNet, XResNetOptions
+from layerwise.vision.models.xresnet import XResNet, XResNetOptions, xresnet_of
 
 __all__ = [
     "xresnext18",
@@ -35,29 +35,20 @@ __all__ = [
 ]
 
 
-def _net(
-    block: Callable[..., Any],
-    expansion: int,
-    layers: Sequence[int],
-    n_out: int,
-    defaults: dict[str, Any],
-    options: Any,
-) -> XResNet:
-    return XResNet(block, expansion, layers, n_out=n_out, **{**defaults, **options})
-
-
 def _gated(expansion: int, layers: Sequence[int], n_out: int, options: Any) -> XResNet:
-    return _net(SEBlock, expansion, layers, n_out, {"groups": 1, "reduction": 16}, options)
+    settings = {"groups": 1, "reduction": 16, **options}
+    return xresnet_of(SEBlock, expansion, layers, n_out, settings)
 
 
 def _grouped(expansion: int, layers: Sequence[int], n_out: int, options: Any) -> XResNet:
     # A reduction of 0 is no gate; without it the block would take its own.
-    return _net(SEResNeXtBlock, expansion, layers, n_out, {"groups": 32, "reduction": 0}, options)
+    settings = {"groups": 32, "reduction": 0, **options}
+    return xresnet_of(SEResNeXtBlock, expansion, layers, n_out, settings)
 
 
 def _both(expansion: int, layers: Sequence[int], n_out: int, options: Any) -> XResNet:
-    defaults = {"groups": 32, "reduction": 16}
-    return _net(SEResNeXtBlock, expansion, layers, n_out, defaults, options)
+    settings = {"groups": 32, "reduction": 16, **options}
+    return xresnet_of(SEResNeXtBlock, expansion, layers, n_out, settings)
 
 
 @built
@@ -177,5 +168,5 @@ def xse_resnext50_deeper(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) ->
 @built
 def xsenet154(n_out: int = 1000, **kwargs: Unpack[XResNetOptions]) -> XResNet:
     """The net that won ImageNet's last contest, with our stem: 152 layers of 64 groups, gated."""
-    defaults = {"groups": 64, "reduction": 16, "p": 0.2}
-    return _net(SEBlock, 4, [3, 8, 36, 3], n_out, defaults, kwargs)
+    settings = {"groups": 64, "reduction": 16, "p": 0.2, **kwargs}
+    return xresnet_of(SEBlock, 4, [3, 8, 36, 3], n_out, settings)
