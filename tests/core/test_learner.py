@@ -654,6 +654,19 @@ def test_tta_can_take_the_largest(augmented):
     torch.testing.assert_close(preds, torch.maximum(varied.amax(0), plain))
 
 
+class Counting(Watched):
+    def forward(self, x):
+        scores = super().forward(x)
+        return scores, scores.argmax(1)
+
+
+def test_tta_says_what_it_cannot_average(augmented):
+    augmented.model = Counting(2, 2)
+    augmented.loss_func = lambda pred, _target: pred[0].mean()
+    with pytest.raises(TypeError, match=r"no average of Tensor \(8,\) int64; use get_preds"):
+        augmented.tta(n=2)
+
+
 def test_tta_applies_the_activation_over_the_classes_of_each_item(augmented):
     """Not over the runs, where the axis of the classes is counted from the front."""
     augmented.loss_func = CrossEntropyLossFlat(axis=1)

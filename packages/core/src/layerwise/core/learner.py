@@ -695,6 +695,10 @@ class Learner(TrainState):
 
         Returns:
             Predictions, or the pair of them, and targets.
+
+        Raises:
+            TypeError: if predictions are no numbers that have an average: labels of boxes found,
+                for example, whose count differs from one version of a picture to the next.
         """
         loader = self._loader(ds_idx) if dl is None else dl
         return augmented_preds(self, loader, n, item_tfms, batch_tfms, beta, use_max)

@@ -12,6 +12,7 @@ from layerwise.core.data.loader import DataLoader
 from layerwise.core.train.predictor import Predictor
 from layerwise.core.train.progress import no_bar
 from layerwise.core.train.recorder import Recorder
+from layerwise.core.transforms.pipeline import describe
 
 __all__: list[str] = []
 
@@ -94,5 +95,11 @@ def augmented_preds(
 def _each(function: Callable[..., Any], *outputs: Any) -> Any:
     """`function` of several outputs of the model, member by member where they are tuples."""
     if isinstance(outputs[0], tuple | list):
-        return tuple(function(*members) for members in zip(*outputs, strict=True))
+        return tuple(_each(function, *members) for members in zip(*outputs, strict=True))
+    first = outputs[0]
+    if not first.is_floating_point() or {out.shape for out in outputs} != {first.shape}:
+        raise TypeError(
+            "tta averages what the model gives for several versions of an item, and there is no "
+            f"average of {describe(first)}; use get_preds"
+        )
     return function(*outputs)
