@@ -189,7 +189,9 @@ def _told(learn: TrainState, error: Exception) -> str:
     """Which batch failed, at what, and what it was made of: the words of `DataBlock.summary`."""
     kind = "training" if learn.training else "validation"
     if learn.pred is None:
-        layer = layer_that_raised(learn.model, error)
+        # Looking into the frames of an error keeps what is in them: too much where memory is short.
+        out_of_memory = isinstance(error, torch.OutOfMemoryError)
+        layer = "" if out_of_memory else layer_that_raised(learn.model, error)
         doing = "the model was called" + (f" (in its layer {layer})" if layer else "")
     else:
         doing = "the loss was computed" if learn.loss_grad is None else "gradients were computed"

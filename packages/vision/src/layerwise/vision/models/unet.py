@@ -237,7 +237,7 @@ class UnetSplit:
     Example:
         >>> body = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.ReLU(), nn.Conv2d(8, 16, 3, 2, 1))
         >>> [len(group) for group in UnetSplit()(DynamicUnet(body, 2, last_cross=False))]
-        [2, 2, 18]
+        [2, 2, 24]
     """
 
     def __call__(self, m: nn.Module) -> list[list[nn.Parameter]]:
