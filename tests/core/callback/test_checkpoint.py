@@ -552,6 +552,15 @@ def test_r5_in_validation_averaged_weights_are_not_what_is_saved(quick, folder):
     assert again.recorder.values == whole.recorder.values
 
 
+@pytest.fixture
+def keyboard():
+    """Python's own handler of SIGINT, which a job in the background would ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("keyboard")
 def test_r5_a_second_interrupt_leaves_at_once_and_damages_nothing(quick, folder):
     class Twice(Callback):
         def after_pred(self):

@@ -208,11 +208,18 @@ def test_r7_memory_of_the_cpu_really_runs_out():
         torch.set_num_threads(1)
         data = [(torch.randn(4), torch.randn(1)) for _ in range(128)]
         dls = DataLoaders(DataLoader(data, 128), DataLoader(data[:2], 2))
-        learn = Learner(dls, Large(), nn.MSELoss(), cbs=AutoMicroBatch())
+        learn = Learner(dls, Large(), nn.MSELoss())
         learn.logger = lambda row: None
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
         limit = used + 450_000_000
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        try:
+            learn.fit(1)
+        except RuntimeError as error:
+            assert "can't allocate memory" in str(error), error
+        else:
+            raise AssertionError("the whole batch fits")
+        learn.add_cb(AutoMicroBatch())
         learn.fit(1)
         print("size", learn.auto_micro_batch.size)
     """
@@ -220,4 +227,5 @@ def test_r7_memory_of_the_cpu_really_runs_out():
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) in (8, 16, 32, 64)
+    # How much is left of the limit is a matter of the allocator; that a part fitted is not.
+    assert int(done.stdout.split()[-1]) in (1, 2, 4, 8, 16, 32, 64)
