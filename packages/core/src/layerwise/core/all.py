@@ -57,6 +57,7 @@ from layerwise.core.data.filtered import *
 from layerwise.core.data.loader import *
 from layerwise.core.data.loaders import *
 from layerwise.core.data.members import *
+from layerwise.core.data.array_loader import *
 from layerwise.core.data.partial import *
 from layerwise.core.data.readers import *
 from layerwise.core.data.source import *

@@ -60,6 +60,7 @@ plugin = Plugin(
             **_of("train.progress", "shows how far training is", "ProgressCallback"),
             **_of("train.recorder", "keeps what was measured", "Recorder"),
         },
+        "data": {**_of("data.array_loader", "samples in arrays", "ArrayDataset")},
         "function": {
             **_of("items", "does nothing", "noop"),
             **_of("nn.activations", "activation",
@@ -160,6 +161,7 @@ plugin = Plugin(
             "PathLike": Entry("os:PathLike", "of Python"),
             "Tensor": Entry("torch:Tensor", "of torch"),
             "ndarray": Entry("numpy:ndarray", "of NumPy"),
+            **_of("data.array_loader", "loads batches", "ArrayDL"),
             **_of("data.loaders", "loads batches", "TfmdDL"),
             **_of("data.partial", "loads batches", "PartialDL"),
             **_of("data.weighted", "loads batches", "WeightedDL"),

@@ -43,8 +43,8 @@ API_LEVEL = 1
 
 KINDS = frozenset(
     {
-        "block", "callback", "dataset", "function", "layer", "learner", "loss", "metric", "model",
-        "optimizer", "reader", "schedule", "splitter", "transform", "type",
+        "block", "callback", "data", "dataset", "function", "layer", "learner", "loss", "metric",
+        "model", "optimizer", "reader", "schedule", "splitter", "transform", "type",
     }
 )  # fmt: skip
 """The kinds of names; "function" is whatever an export must find again and no other kind holds."""

@@ -1,6 +1,7 @@
 """Data: where items come from, how they are read, split, transformed and batched."""
 
 from layerwise.core.data.archive import *
+from layerwise.core.data.array_loader import *
 from layerwise.core.data.block import *
 from layerwise.core.data.collate import *
 from layerwise.core.data.dataset import *

@@ -74,6 +74,8 @@ def data_to_plain(dls: Any, arrays: dict[str, Tensor]) -> Plain:
     dataset = loader.dataset
     if isinstance(dataset, Datasets | TfmdLists):
         plain["data"] = _data_to_plain(dataset, arrays)
+    elif (reference_to(type(dataset)) or "").startswith("data:"):
+        plain["data"] = {"own": to_description(dataset, arrays, "the data")}
     return plain
 
 
@@ -185,6 +187,8 @@ def _datasets(plain: Mapping[str, Any] | None, arrays: Mapping[str, Tensor]) -> 
     """Data sets for training and validation, both empty."""
     if plain is None:
         return [[], []]
+    if "own" in plain:
+        return [from_description(plain["own"], arrays, _STEP_KINDS | {"data"})] * 2
     # One list of steps for both, as a vocabulary may be large.
     members = [
         (_steps(m["steps"], arrays), [_read_types(t) for t in m["types"]]) for m in plain["members"]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from layerwise.core.data.loader import DataLoader
+from layerwise.core.train.data_config import inference_loader
 from layerwise.core.train.predictor import Predictor
 from layerwise.core.train.progress import no_bar
 from layerwise.core.train.recorder import Recorder
@@ -54,7 +55,8 @@ def in_order(loader: Any) -> tuple[Any, Tensor | None]:
 
 def predicted_item(learn: Any, item: Any, rm_type_tfms: int | None, with_input: bool) -> Any:
     """What `learn` says of one item, or of each of several; see `Learner.predict`."""
-    predictor = Predictor(learn, rm_type_tfms)
+    kind = getattr(inference_loader(learn.dls), "predictor_type", Predictor)
+    predictor = kind(learn, rm_type_tfms)
     if predictor.takes_list(item):
         return list(predictor.each(item, with_input=with_input)) if len(item) else []
     return predictor(item, with_input=with_input)
