@@ -295,6 +295,34 @@ def test_a_new_method_is_seen_after_a_call():
     assert f(True) == "bool"
 
 
+def test_an_unknown_keyword_is_told_with_the_name_of_the_function_and_the_nearest():
+    f = Dispatch(name="draw")
+
+    @f.register
+    def _(x: int, *, max_n: int = 9) -> int:
+        return x + max_n
+
+    with pytest.raises(
+        TypeError, match=r"draw got an unknown keyword 'maxn'. Did you mean 'max_n'"
+    ):
+        f(1, maxn=3)
+    assert f(1, max_n=3) == 4
+
+
+def test_a_type_error_from_within_a_method_stays_as_it_is():
+    f = Dispatch(name="draw")
+
+    @f.register
+    def _(x: int, **kwargs: Any) -> int:
+        found: int = x + dict(**kwargs, max_n="9")["max_n"]
+        return found
+
+    for name, words in (("max_n", "multiple values"), ("other", "unsupported operand")):
+        with pytest.raises(TypeError, match=words) as caught:
+            f(1, **{name: 3})
+        assert caught.value.__context__ is None
+
+
 @pytest.mark.parametrize("arity", [1, 2])
 def test_too_few_arguments_say_what_decides(arity):
     f = made(arity=arity)

@@ -18,7 +18,7 @@ from inspect import Parameter, signature
 from itertools import product
 from typing import Any
 
-from layerwise.core.errors import DispatchError
+from layerwise.core.errors import DispatchError, refuse_unknown
 
 __all__ = ["Dispatch", "Method", "unchanged"]
 
@@ -88,7 +88,7 @@ class Dispatch:
             raise ValueError(f"arity={arity}; a function dispatches on 1 or 2 arguments")
         self.default = default
         self.arity = arity
-        self.name = name or getattr(default, "__name__", "dispatch")
+        self.name = name or str(getattr(default, "__name__", "dispatch"))
         self._own: dict[Signature, Method] = {}
         self._parents: tuple[Dispatch, ...] = ()
         self._children: weakref.WeakSet[Dispatch] = weakref.WeakSet()
@@ -115,7 +115,12 @@ class Dispatch:
                 f"{self.name} chooses its method by its first {self.arity} positional "
                 f"argument(s); it was called with {len(args)}"
             ) from None
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if kwargs and error.__traceback__ and error.__traceback__.tb_next is None:
+                self._refuse_unknown(function, kwargs)  # the call was refused, nothing has run
+            raise
 
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
         """The dispatching function bound to `obj`: methods then take `self` first."""
@@ -290,6 +295,16 @@ class Dispatch:
             f"Add one with @{self.name}.register on a function whose first {self.arity} "
             f"parameter(s) are annotated ({_names(types_)})."
         )
+
+    def _refuse_unknown(self, function: Function, given: Iterable[str]) -> None:
+        """Raise for keywords that `function` has not; methods are called `_` in Python's words."""
+        try:
+            parameters = signature(function).parameters
+        except (TypeError, ValueError):  # of builtins
+            return
+        if all(each.kind is not Parameter.VAR_KEYWORD for each in parameters.values()):
+            known = list(parameters)[self.arity :]
+            refuse_unknown(self.name, [name for name in given if name not in known], known)
 
     def _ambiguous(self, types_: Signature, fitting: list[Method]) -> str:
         special = [
