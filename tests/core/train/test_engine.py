@@ -16,7 +16,7 @@ from layerwise.core.errors import DataError
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.metric import AvgLoss, mk_metric
 from layerwise.core.metrics.regression import mae
-from layerwise.core.nn.losses import MSELossFlat
+from layerwise.core.nn.losses import CrossEntropyLossFlat, MSELossFlat
 from layerwise.core.optim.algorithms import SGD, Adam
 from layerwise.core.optim.wrap import OptimWrapper
 from layerwise.core.random import draw_seed
@@ -822,3 +822,13 @@ def test_a_target_beyond_the_outputs_says_how_many_are_needed():
     [note] = caught.value.__notes__
     assert "when the loss was computed" in note
     assert "largest target is class 2, but the model has 2 output(s)" in note
+
+
+def test_what_a_loss_of_ours_has_said_of_its_targets_is_not_said_again():
+    data = [(torch.rand(3), torch.tensor(i % 3)) for i in range(12)]
+    dls = DataLoaders(DataLoader(data, bs=6), DataLoader(data, bs=6))
+    learn = Learner(dls, nn.Linear(3, 2), CrossEntropyLossFlat())
+    with pytest.raises(ValueError, match="from 0 to 2 for 2 outputs") as caught, learn.no_logging():
+        learn.fit(1)
+    [note] = caught.value.__notes__
+    assert note.endswith("the model gave Tensor (6, 2) float32")

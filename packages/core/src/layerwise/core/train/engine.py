@@ -198,7 +198,9 @@ def _told(learn: TrainState, error: Exception) -> str:
     parts = [f"inputs {describe(learn.xb)}", f"targets {describe(learn.yb)}"]
     if learn.pred is not None:
         parts.append(f"the model gave {describe(learn.pred)}")
-    return f"in {kind} batch {learn.iter}, when {doing}: {', '.join(parts)}{_hint(learn)}"
+    # A loss of ours that refuses its targets has said itself what is wrong with them.
+    hint = "" if isinstance(error, ValueError) else _hint(learn)
+    return f"in {kind} batch {learn.iter}, when {doing}: {', '.join(parts)}{hint}"
 
 
 def _hint(learn: TrainState) -> str:
