@@ -68,7 +68,19 @@ def test_a_mask_moves_with_its_picture(name, split):
         assert (bright != (codes == 7)).mean() < 0.06
 
 
-@pytest.mark.parametrize("size", ["64", 48.0, (1, 2, 3), (32, "32"), (32.5, 32)])
+NO_SIZES = [
+    "64",
+    48.0,
+    np.float32(48),
+    np.array(48),
+    torch.tensor(48),
+    (1, 2, 3),
+    (32, "32"),
+    (32.5, 32),
+]
+
+
+@pytest.mark.parametrize("size", NO_SIZES, ids=repr)
 @pytest.mark.parametrize("kind", [Resize, RandomResizedCrop, RandomCrop, CropPad, Rotate])
 def test_a_size_that_is_none_is_refused_with_what_to_give(kind, size):
     with pytest.raises(

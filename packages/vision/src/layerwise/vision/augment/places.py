@@ -11,6 +11,7 @@ from PIL import Image
 
 from layerwise.core.dispatch import Dispatch, unchanged
 from layerwise.core.errors import DataError
+from layerwise.core.items import is_iter
 from layerwise.core.random import generator
 from layerwise.core.tensors import TensorImage
 from layerwise.core.transforms.random import RandTransform
@@ -31,21 +32,17 @@ def target_size(size: int | Sequence[int]) -> Size:
     return width, height
 
 
-def as_size(size: int | Sequence[int] | None) -> Size:
-    """Height and width from one number or both.
+def as_size(size: int | Sequence[int] | None) -> tuple[int, int]:
+    """(height, width) from one number or both.
 
     Raises:
         ValueError: for what is neither, and for less than a pixel.
     """
-    sides = (size, size) if isinstance(size, int | np.integer) else size
-    if (
-        sides is None
-        or isinstance(sides, float | str)
-        or len(sides) != 2
-        or not all(isinstance(side, int | np.integer) for side in sides)
-    ):
+    number = int | np.integer
+    sides: Any = (size, size) if isinstance(size, number) else size
+    if not is_iter(sides) or len(sides) != 2 or not all(isinstance(x, number) for x in sides):
         raise ValueError(f"size={size!r}; give one number of pixels, or (height, width)")
-    height, width = int(sides[0]), int(sides[1])
+    height, width = map(int, sides)
     if min(height, width) < 1:
         raise ValueError(f"size={size!r}; a picture has one pixel at least")
     return height, width
