@@ -207,3 +207,9 @@ def test_boxes_alone_get_axes_with_the_directions_of_a_picture():
 def test_pictures_with_different_numbers_of_points_are_told_how_to_leave_some_out():
     with pytest.raises(DataError, match=r"as many points, .* rows of NaN"):
         fa_collate([TensorPoint.create([[1, 2]]), TensorPoint.create([[1, 2], [3, 4]])])
+
+
+def test_pictures_with_different_numbers_of_boxes_are_told_what_pads_them():
+    one, other = [[0, 0, 1, 1]], [[0, 0, 1, 1], [1, 1, 2, 2]]
+    with pytest.raises(DataError, match=r"as many boxes \(bb_pad, .* or pad them"):
+        fa_collate([TensorBBox.create(one), TensorBBox.create(other)])

@@ -204,6 +204,9 @@ class TensorBBox(TensorPoint):
     """
 
     _width: ClassVar[int] = 4
+    _when_unlike: ClassVar[str] = (
+        "Give each picture as many boxes (bb_pad, which BBoxBlock calls, fills up the rest)"
+    )
 
     @classmethod
     def _check(cls, plain: Tensor) -> None:
