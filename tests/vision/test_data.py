@@ -95,6 +95,18 @@ def test_lists_of_different_length_are_refused(pets):
         ImageDataLoaders.from_lists(pets, ["a", "b", "c"], [1, 2], **SETTINGS)
 
 
+@pytest.mark.parametrize("given", [{}, {"train": "training", "valid": "val"}])
+def test_a_folder_that_is_missing_is_told_with_those_that_are_there(tmp_path, given):
+    for name in ("train", "val"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        ImageDataLoaders.from_folder(tmp_path, **given, **SETTINGS)
+    told = str(caught.value)
+    assert f"there is no folder '{'training' if given else 'valid'}' in " in told
+    assert "it has 'train', 'val'" in told
+    assert "valid_pct=" in told
+
+
 def test_the_type_of_picture_can_be_chosen(pets):
     dls = ImageDataLoaders.from_folder(pets, img_cls=PILImageBW, **SETTINGS)
     x, _ = dls.one_batch()

@@ -70,6 +70,7 @@ class ImageDataLoaders(DataLoaders):
         _refuse(kwargs, cls.from_folder)
         get_items: Callable[..., Any] = get_image_files
         if valid_pct is None:
+            _require_folders(Path(path), train, valid)
             splitter: Any = GrandparentSplitter(train_name=train, valid_name=valid)
             get_items = partial(get_image_files, folders=[train, valid])
         else:
@@ -332,6 +333,18 @@ def _refuse(settings: Mapping[str, Any], *factories: Callable[..., Any]) -> None
     known = {*own, *loader_options(TfmdDL)} - {"self", "kwargs"}
     called = ".".join(factories[0].__qualname__.split(".")[-2:])
     refuse_unknown(called, set(settings) - known, known)
+
+
+def _require_folders(path: Path, *names: str) -> None:
+    """Name a folder that `path` has not; that there is no `path` is told by who looks into it."""
+    missing = next((name for name in names if not (path / name).is_dir()), None)
+    if missing is not None and path.is_dir():
+        there = sorted(p.name for p in path.iterdir() if p.is_dir())
+        raise FileNotFoundError(
+            f"there is no folder {missing!r} in {str(path)!r}; it has "
+            f"{', '.join(map(repr, there)) or 'no folders'}. Say which to take, train= and valid=, "
+            "or let a random share validate, valid_pct="
+        )
 
 
 def _block_for(label: Any) -> Callable[..., TransformBlock]:
