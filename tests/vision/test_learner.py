@@ -109,6 +109,12 @@ def test_a_misspelt_name_is_told_the_nearest():
     ]
 
 
+def test_a_name_of_ours_without_its_prefix_is_told_with_it():
+    with pytest.raises((ImportError, ValueError)) as caught:
+        create_vision_model("xresnet18", 3, pretrained=False)
+    assert caught.value.__notes__[0] == ("layerwise has a model of that name: 'vision/xresnet18'.")
+
+
 def test_other_names_are_those_of_timm():
     pytest.importorskip("torch")
     try:

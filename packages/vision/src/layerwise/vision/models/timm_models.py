@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from layerwise.core.errors import MissingDependencyError, nearest
 from layerwise.core.nn.module import Module
+from layerwise.core.registry import names
 from layerwise.vision.models.bodies import run_noise
 from layerwise.vision.models.head import add_head
 from layerwise.vision.models.network import TORCHVISION
@@ -161,6 +162,8 @@ def _timm_model(arch: str, **settings: Any) -> nn.Module:
         if not timm.is_model(arch):
             raise ValueError(f"timm has no model {arch!r}.{nearest(arch, timm.list_models())}")
     except (ImportError, ValueError) as error:
+        if names("model", f"vision/{arch}"):
+            error.add_note(f"layerwise has a model of that name: 'vision/{arch}'.")
         if close := nearest(arch, TORCHVISION):
             error.add_note(f"Of torchvision's:{close}")
         raise
