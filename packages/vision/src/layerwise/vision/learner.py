@@ -16,7 +16,13 @@ from layerwise.vision.fit_to_data import add_norm, check_channels, outputs_of
 from layerwise.vision.models.bodies import features_of
 from layerwise.vision.models.head import Cut, add_head, create_body
 from layerwise.vision.models.meta import ModelMeta, meta_of
-from layerwise.vision.models.network import Arch, is_torchvision, network_of, remembered, resolved
+from layerwise.vision.models.network import (
+    Arch,
+    is_torchvision,
+    network_of,
+    record_network,
+    resolved,
+)
 from layerwise.vision.models.timm_models import create_timm_model, refuse_for_timm
 from layerwise.vision.models.zoo import Weights
 
@@ -164,7 +170,7 @@ def _described_model(
     model, meta = _body_and_head(
         arch, n_out, pretrained, weights, cut, n_in, init, custom_head, **kwargs
     )
-    remembered(
+    record_network(
         model, create_vision_model, arch, n_out=n_out, pretrained=pretrained, weights=weights,
         cut=cut, n_in=n_in, init=init, custom_head=custom_head, **kwargs,
     )  # fmt: skip

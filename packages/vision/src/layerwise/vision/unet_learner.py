@@ -16,7 +16,7 @@ from layerwise.vision.fit_to_data import add_norm, check_channels, outputs_of
 from layerwise.vision.models.head import Cut
 from layerwise.vision.models.mapped_body import mapped_body
 from layerwise.vision.models.meta import ModelMeta
-from layerwise.vision.models.network import Arch, remembered, resolved
+from layerwise.vision.models.network import Arch, record_network, resolved
 from layerwise.vision.models.unet import DynamicUnet, UnetSplit
 from layerwise.vision.models.zoo import Weights
 
@@ -166,7 +166,7 @@ def _described_unet(
     body, meta = mapped_body(arch, pretrained, weights, cut, n_in)
     size = (meta.size, meta.size) if img_size is None and meta.size is not None else img_size
     model = DynamicUnet(body, n_out, size, **kwargs)
-    remembered(
+    record_network(
         model, create_unet_model, arch, n_out=n_out, img_size=img_size, pretrained=pretrained,
         weights=weights, cut=cut, n_in=n_in, **kwargs,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from layerwise.vision.fit_to_data import add_norm, check_channels
 from layerwise.vision.models.head import Cut
 from layerwise.vision.models.mapped_body import mapped_body
 from layerwise.vision.models.meta import ModelMeta
-from layerwise.vision.models.network import Arch, remembered, resolved
+from layerwise.vision.models.network import Arch, record_network, resolved
 from layerwise.vision.models.zoo import Weights
 
 __all__ = ["create_detection_model", "detection_learner"]
@@ -165,7 +165,7 @@ def _described_model(
     body, meta = mapped_body(arch, pretrained, weights, cut, n_in)
     size = None if meta.size is None else (meta.size, meta.size)
     model = RetinaNet(body, n_classes, img_size=size, **kwargs)
-    remembered(
+    record_network(
         model, create_detection_model, arch, n_classes=n_classes, pretrained=pretrained,
         weights=weights, cut=cut, n_in=n_in, **kwargs,
     )  # fmt: skip

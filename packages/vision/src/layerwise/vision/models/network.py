@@ -58,7 +58,7 @@ def is_torchvision(arch: Arch) -> bool:
     return ours or module.startswith("torchvision.")
 
 
-def remembered(
+def record_network(
     model: nn.Module, make: Callable[..., nn.Module], arch: Arch, **settings: object
 ) -> None:
     """Nothing; `model` then lies channels last, and exports say how `make` makes it again.
