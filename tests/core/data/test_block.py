@@ -194,7 +194,6 @@ def test_getters_see_an_item_whole_also_where_it_is_a_tuple():
         ({"getters": [len]}, r"1 function\(s\) in getters for 2 block\(s\); give one each"),
         ({"get_y": [len, len]}, r"2 function\(s\) in get_y for 1 block.*n_inp= says how many"),
         ({"get_x": [len, len]}, r"2 function\(s\) in get_x for 1 block\(s\)"),
-        ({"get_y": [len, len]}, r"2 function\(s\) in get_y for 1 block\(s\)"),
         ({"getters": [len, len], "get_y": len}, "give getters, or get_x and get_y, not both"),
         ({"n_inp": 3}, r"n_inp=3 for 2 block\(s\)"),
         ({"n_inp": 0}, r"n_inp=0 for 2 block\(s\)"),
