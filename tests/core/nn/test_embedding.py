@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from layerwise.core.nn import Embedding
+from layerwise.core.nn import Embedding, emb_sz_rule
 
 
 @pytest.mark.parametrize("std", [0.01, 0.5])
@@ -19,3 +19,17 @@ def test_rows_start_within_two_widths_of_zero(std):
 def test_it_looks_rows_up():
     layer = Embedding(4, 3)
     assert torch.equal(layer(torch.tensor([2]))[0], layer.weight[2])
+
+
+@pytest.mark.parametrize(
+    ("n_cat", "width"),
+    # 1.6 * n ** 0.56 with logarithms by hand: 10 -> 1.6 * 3.6308, 100 -> 1.6 * 13.1826.
+    [(1, 2), (2, 2), (10, 6), (100, 21), (39_320, 599), (39_600, 600), (10**9, 600)],
+)
+def test_the_width_grows_a_little_faster_than_the_square_root(n_cat, width):
+    assert emb_sz_rule(n_cat) == width
+
+
+def test_no_class_has_no_width():
+    with pytest.raises(ValueError, match="for 0 classes; give 1 or more"):
+        emb_sz_rule(0)
