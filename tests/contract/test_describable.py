@@ -25,6 +25,8 @@ DESCRIBED = ("callback", "layer", "loss", "metric", "reader", "splitter", "trans
 
 # How to make what is not made without arguments.
 MADE = {
+    "tabular/CategoryEmbeddings": ([(4, 3)],),
+    "tabular/TimeSplitter": ("Date",),
     "core/AccumMetric": (nn.functional.mse_loss,),
     "core/AttrGetter": ("stem",),
     "core/AvgMetric": (nn.functional.mse_loss,),

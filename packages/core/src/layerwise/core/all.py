@@ -27,6 +27,7 @@ from layerwise.core.nn.base_loss import *
 from layerwise.core.nn.by_ndim import *
 from layerwise.core.nn.conv import *
 from layerwise.core.nn.embedding import *
+from layerwise.core.nn.embedding_sizes import *
 from layerwise.core.nn.hooks import *
 from layerwise.core.nn.init import *
 from layerwise.core.nn.linear import *
@@ -48,6 +49,7 @@ from layerwise.core.transforms.random import *
 from layerwise.core.transforms.transform import *
 from layerwise.core.data.archive import *
 from layerwise.core.data.block import *
+from layerwise.core.data.csv_check import *
 from layerwise.core.data.collate import *
 from layerwise.core.data.dataset import *
 from layerwise.core.data.download import *

@@ -1,5 +1,6 @@
-"""Tables for layerwise: its version is checked against core when it is imported."""
+"""Tables for layerwise: preprocessing, loaders, models and learner for rows of columns."""
 
+import layerwise.tabular.show
 from layerwise.core.registry import check_version
 from layerwise.tabular._version import __version__
 

@@ -4,6 +4,7 @@ from layerwise.core.data.archive import *
 from layerwise.core.data.array_loader import *
 from layerwise.core.data.block import *
 from layerwise.core.data.collate import *
+from layerwise.core.data.csv_check import *
 from layerwise.core.data.dataset import *
 from layerwise.core.data.download import *
 from layerwise.core.data.explain import *

@@ -25,6 +25,7 @@ class FilteredBase:
 
     splits: SplitLists | None
     dl_type: Any = None
+    weighted_type: type[TfmdDL] = WeightedDL
 
     def subset(self, i: int) -> Self:
         """The data of split `i` alone."""
@@ -122,7 +123,7 @@ class FilteredBase:
                     "training; give one for each item, or for each training item"
                 )
             wgts = torch.as_tensor(wgts)[list(self.splits[0])]
-        return self._special(WeightedDL, {"wgts": wgts}, bs, kwargs)
+        return self._special(self.weighted_type, {"wgts": wgts}, bs, kwargs)
 
     def partial_dataloaders(self, partial_n: int, bs: int = 64, **kwargs: Any) -> DataLoaders:
         """Loaders with `partial_n` training samples an epoch, others each time; see `PartialDL`.
@@ -138,7 +139,7 @@ class FilteredBase:
         self, kind: type[TfmdDL], settings: dict[str, Any], bs: int, kwargs: dict[str, Any]
     ) -> DataLoaders:
         wanted = kwargs.pop("dl_type", None) or self.dl_type or TfmdDL
-        if wanted is not TfmdDL:
+        if kind is wanted or not issubclass(kind, wanted):
             raise ValueError(
                 f"these data are loaded by {wanted.__name__}, which has an order of its own; "
                 f"a {kind.__name__} cannot take its place"

@@ -49,18 +49,13 @@ class WeightedDL(TfmdDL):
         self.wgts: Tensor | None = None
         super().__init__(dataset, bs, shuffle, **kwargs)
         if wgts is not None:
-            self.wgts = _checked(torch.as_tensor(wgts, dtype=torch.float64), len(dataset))
+            self.wgts = checked_weights(wgts, len(dataset))
 
     def get_idxs(self) -> list[Any]:
         """The indices of one epoch, drawn by weight."""
         if not self.shuffle or self.wgts is None:
             return super().get_idxs()
-        count = self.n or 0
-        upper = self.wgts[:count].cumsum(0)
-        drawn = torch.rand(count, dtype=torch.float64, generator=generator()) * upper[-1]
-        # Of a sum that rounding left a little short, the last sample with a weight is meant.
-        last = int(self.wgts[:count].nonzero()[-1])
-        return torch.searchsorted(upper, drawn, right=True).clamp(max=last).tolist()
+        return drawn_by_weight(self.wgts[: self.n]).tolist()
 
     def settings(self) -> dict[str, Any]:
         """The keywords that make a loader like this one."""
@@ -77,9 +72,21 @@ class WeightedDL(TfmdDL):
         return super().new(dataset, cls, **kwargs)
 
 
-def _checked(wgts: Tensor, count: int) -> Tensor:
-    if wgts.shape != (count,):
-        raise ValueError(f"weights of shape {tuple(wgts.shape)} for {count} samples; give one each")
-    if not bool((wgts >= 0).all()) or not bool(wgts.isfinite().all()) or not bool(wgts.any()):
+def checked_weights(wgts: Sequence[float] | Tensor, count: int) -> Tensor:
+    """(count,) the weights in double precision, if they can be weights of so many samples."""
+    weights = torch.as_tensor(wgts, dtype=torch.float64)
+    if weights.shape != (count,):
+        told = f"weights of shape {tuple(weights.shape)} for {count} samples; give one each"
+        raise ValueError(told)
+    if not bool((weights >= 0).all() and weights.isfinite().all() and weights.any()):
         raise ValueError("weights are finite numbers of 0 or more, and not all of them 0")
-    return wgts
+    return weights
+
+
+def drawn_by_weight(wgts: Tensor) -> Tensor:
+    """(N,) draws, with replacement, of indices in proportion to their weights (N,)."""
+    upper = wgts.cumsum(0)
+    drawn = torch.rand(len(wgts), dtype=torch.float64, generator=generator()) * upper[-1]
+    # Of a sum that rounding left a little short, the last sample with a weight is meant.
+    last = int(wgts.nonzero()[-1])
+    return torch.searchsorted(upper, drawn, right=True).clamp(max=last)

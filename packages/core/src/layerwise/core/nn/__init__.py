@@ -6,6 +6,7 @@ from layerwise.core.nn.base_loss import *
 from layerwise.core.nn.by_ndim import *
 from layerwise.core.nn.conv import *
 from layerwise.core.nn.embedding import *
+from layerwise.core.nn.embedding_sizes import *
 from layerwise.core.nn.hooks import *
 from layerwise.core.nn.init import *
 from layerwise.core.nn.linear import *

@@ -178,9 +178,11 @@ def _made_up(inputs: Any) -> Any:
             return torch.randn(x[:1].shape, generator=generator).to(x.dtype)
         if x.dtype == torch.bool:
             return torch.ones_like(x[:1])
-        largest = int(x.max()) if x.numel() else 0
-        made = torch.randint(max(largest, 0) + 1, x[:1].shape, generator=generator)
-        return made.to(x.dtype)
+        if not x.numel():
+            return torch.zeros_like(x[:1])
+        # Up to what each column has: codes of one may be none of another's.
+        counts = x.amax(0, keepdim=True).clamp(min=0).double() + 1
+        return torch.rand(counts.shape, generator=generator).mul(counts).to(x.dtype)
 
     try:
         return tuple(one(member) for member in inputs)

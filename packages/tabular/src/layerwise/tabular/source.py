@@ -1,0 +1,218 @@
+"""`Source`: the columns of any table by name, read when they are asked for.
+
+Frames of pandas and polars, tables of pyarrow, mappings of columns, single rows and lists of rows
+are all the same from here on: names, and an array for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from layerwise.core.errors import nearest
+
+__all__: list[str] = []
+
+# An array of NumPy, or one of pandas' own (categories, texts, dates, numbers that may be missing).
+Array = Any
+
+_KEPT = "biuf"  # kinds of dtype that stay plain arrays: truth values and numbers
+
+
+class Source:
+    """Columns by name.
+
+    Args:
+        data: a `DataFrame` of pandas or polars, a `Table` of pyarrow, a mapping from names to
+            columns, one row (a `Series`, or a mapping from names to values), or a list of rows.
+
+    Raises:
+        TypeError: for anything else.
+        ValueError: if two columns have one name, or columns differ in length.
+
+    Example:
+        >>> rows = Source([{"age": 39, "job": "clerk"}, {"age": 50, "job": None}])
+        >>> rows.names, len(rows), rows.column("age")
+        (['age', 'job'], 2, array([39, 50]))
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.index: pd.Index | None = None
+        library = type(data).__module__.partition(".")[0]
+        if isinstance(data, pd.DataFrame):
+            self.index = data.index
+            self._given(list(data.columns), len(data), lambda name: _of_series(data[name]))
+        elif isinstance(data, pd.Series):
+            self._row(data.to_dict())
+        elif library == "polars" and hasattr(data, "columns"):
+            self._given(list(data.columns), len(data), lambda name: _of_polars(data[name]))
+        elif library == "pyarrow" and hasattr(data, "column_names"):
+            column = lambda name: _of_series(data[name].to_pandas())
+            self._given(list(data.column_names), len(data), column)
+        elif isinstance(data, Mapping):
+            self._mapping(data)
+        elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
+            self._rows(data)
+        else:
+            raise TypeError(
+                f"a table is needed, not {type(data).__name__}: a frame of pandas or polars, a "
+                "table of pyarrow, one row (a Series or a dict), or a list of rows"
+            )
+
+    def _given(self, names: list[Any], length: int, read: Callable[[Any], Array]) -> None:
+        twice = sorted({str(n) for n in names if names.count(n) > 1}) if _repeats(names) else []
+        if twice:
+            raise ValueError(
+                f"several columns have the same name: {', '.join(twice)}; rename all but one of "
+                "each"
+            )
+        self.names, self._length, self._read = names, length, read
+
+    def _row(self, values: Mapping[Any, Any]) -> None:
+        self._given(list(values), 1, lambda name: _single(values[name]))
+
+    def _mapping(self, data: Mapping[Any, Any]) -> None:
+        if not any(_is_column(value) for value in data.values()):
+            self._row(data)
+            return
+        lengths = {name: len(v) if _is_column(v) else None for name, v in data.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"columns of different lengths: {lengths}")
+        length = next(iter(lengths.values()))
+        self._given(list(data), length or 0, lambda name: _of_values(data[name]))
+
+    def _rows(self, data: Sequence[Any]) -> None:
+        wrong = next((row for row in data if not isinstance(row, Mapping | pd.Series)), None)
+        if wrong is not None:
+            raise TypeError(
+                f"a list of rows is needed, each a Series or a dict by column, and this one has a "
+                f"{type(wrong).__name__}"
+            )
+        rows = [row.to_dict() if isinstance(row, pd.Series) else row for row in data]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        self._given(names, len(rows), lambda name: _of_values([row.get(name) for row in rows]))
+
+    def __len__(self) -> int:
+        return self._length
+
+    def column(self, name: Any) -> Array:
+        """The column `name`: an array of NumPy for numbers, else as pandas holds it."""
+        return self._read(name)
+
+    def require(self, names: Iterable[Any]) -> None:
+        """Refuse a table that lacks some of `names`.
+
+        Raises:
+            ValueError: names those that are missing, and what comes nearest.
+        """
+        missing = [name for name in names if name not in self.names]
+        if not missing:
+            return
+        known = [str(name) for name in self.names]
+        named = ", ".join(f"{name!r}{nearest(str(name), known)}" for name in missing[:8])
+        more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+        listed = ", ".join(known[:20]) + (", ..." if known[20:] else "")
+        what = "column" if len(missing) == 1 else "columns"
+        raise ValueError(f"the table lacks the {what} {named}{more}. It has: {listed or 'none'}")
+
+
+def _repeats(names: list[Any]) -> bool:
+    return len(set(names)) < len(names)
+
+
+def _is_column(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes | Mapping)
+
+
+def _single(value: Any) -> Array:
+    """A column of one value."""
+    if isinstance(value, bool | int | float | np.number | np.bool_):
+        return np.array([value])
+    column = np.empty(1, dtype=object)
+    column[0] = value
+    return column
+
+
+def _of_values(values: Any) -> Array:
+    if isinstance(values, np.ndarray) and values.dtype.kind in _KEPT:
+        return values
+    if isinstance(values, pd.Series):
+        return _of_series(values)
+    values = list(values)
+    if all(isinstance(v, bool | np.bool_) for v in values):
+        return np.array(values, dtype=bool)
+    if all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in values):
+        return np.array(values)
+    column = np.empty(len(values), dtype=object)
+    column[:] = values
+    return column
+
+
+def _of_series(series: pd.Series) -> Array:
+    kind = getattr(series.dtype, "kind", "O")
+    is_plain = isinstance(series.dtype, np.dtype) and kind in _KEPT + "O"
+    return series.to_numpy() if is_plain else series.array
+
+
+def _of_polars(series: Any) -> Array:
+    values = series.to_numpy()
+    return values if values.dtype.kind in _KEPT + "O" else pd.Series(values).array
+
+
+def numbers(column: Array, name: Any) -> np.ndarray:
+    """(N,) the numbers of a column, NaN where there is none.
+
+    Args:
+        column: as `Source.column` gives it.
+        name: of the column, for messages.
+
+    Raises:
+        ValueError: for texts, dates, infinite numbers and whatever else is no number; names the
+            column, the first wrong value and its row.
+
+    Example:
+        >>> numbers(np.array([1, None, 2.5], dtype=object), "rooms")
+        array([1. , nan, 2.5])
+    """
+    if isinstance(column, np.ndarray) and column.dtype.kind in _KEPT:
+        found = column
+    elif isinstance(column, pd.api.extensions.ExtensionArray) and _is_number(column.dtype):
+        found = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    else:
+        found = _numbers_of_objects(column, name)
+    if found.dtype.kind == "f":
+        infinite = np.isinf(found)
+        if infinite.any():
+            raise ValueError(
+                f"column {name!r} has {int(infinite.sum())} infinite values, the first in row "
+                f"{int(infinite.argmax())}; replace them, or set them to NaN, which FillMissing "
+                "fills"
+            )
+    return found
+
+
+def _is_number(dtype: Any) -> bool:
+    return pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+
+
+def _numbers_of_objects(column: Array, name: Any) -> np.ndarray:
+    found = np.full(len(column), np.nan)
+    missing = pd.isna(column)
+    for row, value in enumerate(column):
+        if missing[row]:
+            continue
+        if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+            hint = (
+                "turn dates into numbers with add_datepart"
+                if hasattr(value, "year")
+                else "clean them, or name the column in cat_names"
+            )
+            raise ValueError(
+                f"column {name!r} is to hold numbers, and row {row} has {value!r} "
+                f"({type(value).__name__}); {hint}"
+            )
+        found[row] = float(value)
+    return found
