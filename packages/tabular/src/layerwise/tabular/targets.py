@@ -79,7 +79,7 @@ class _Numbers(Target):
             values = numbers(columns[name], name)
             if np.isnan(values).any():
                 raise ValueError(_missing(name, np.isnan(values)))
-            made[:, i] = torch.from_numpy(np.ascontiguousarray(values))
+            made[:, i] = torch.from_numpy(np.array(values))  # those of pandas are read-only
         return made
 
     def decode(self, values: Tensor) -> dict[Any, Array]:
