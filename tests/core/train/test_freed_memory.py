@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import textwrap
 
 import psutil
 import pytest
@@ -71,3 +72,23 @@ def test_what_the_environment_says_is_left_alone(name):
         check=True,
     )
     assert done.stdout.strip() == "None"
+
+
+@needs_glibc
+def test_holes_between_blocks_in_use_are_given_back():
+    script = """
+        import psutil, torch
+        from layerwise.core.train.freed_memory import freed_memory_kept, give_back_freed
+        process = psutil.Process()
+        with freed_memory_kept():
+            blocks = [torch.ones(2**20) for _ in range(64)]
+            kept = blocks[::2]
+            before = process.memory_info().rss
+            del blocks
+            give_back_freed()
+            print((before - process.memory_info().rss) // 2**20)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) > 100

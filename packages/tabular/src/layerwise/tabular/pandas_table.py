@@ -11,6 +11,9 @@ import pandas as pd
 import torch
 
 from layerwise.core.data.filtered import SplitLists
+from layerwise.core.errors import names_nearest
+from layerwise.core.items import is_iter
+from layerwise.core.train.freed_memory import give_back_freed
 from layerwise.tabular.schema import Schema, read_arrays
 from layerwise.tabular.source import Array, Source
 from layerwise.tabular.table import Tabular
@@ -18,7 +21,7 @@ from layerwise.tabular.targets import block_for, steps_of_block, target_of
 
 __all__ = ["TabularPandas"]
 
-Names = str | Iterable[Any] | None
+Names = Any  # of columns: a list of them, or one alone
 
 _FEW_VALUES = 10  # whole numbers as targets that are more likely classes
 
@@ -58,6 +61,7 @@ class TabularPandas(Tabular):
         ([1, 3, 2], ['high', 'low'], 1)
     """
 
+    @names_nearest
     def __init__(
         self,
         df: Any,
@@ -73,8 +77,10 @@ class TabularPandas(Tabular):
         reduce_memory: bool = True,
     ) -> None:
         source = Source(df)
-        cats, conts, ys = (_listed(names) for names in (cat_names, cont_names, y_names))
+        cats, conts, ys = (listed_names(names) for names in (cat_names, cont_names, y_names))
         _refuse_names(source, cats, conts, ys)
+        if not len(source):
+            raise ValueError("the table has no rows, and so nothing to learn from")
         steps = [procs] if procs is not None and not isinstance(procs, Iterable) else procs
         schema = Schema(cats, conts, ys, steps or [], None, [cats, conts], source.names)
         arrays = read_arrays(source, [*cats, *conts, *ys], conts)
@@ -95,11 +101,12 @@ class TabularPandas(Tabular):
             step.setup(self, train_setup=True)
             step(self)
         self._encode_target()
-        self.is_processed = True
+        self._arrays.is_encoded = True
         if self.reduce_memory:
             for name in self.cont_names:
                 column = self._arrays.columns[name]
                 self._arrays.columns[name] = column.astype(np.float32, copy=False)
+        give_back_freed()  # steps leave holes of the size of a column
         self._write_back()
 
     def process(self) -> Self:
@@ -120,8 +127,16 @@ class TabularPandas(Tabular):
         self.schema.target.learn({name: train.column(name) for name in names})
 
 
-def _listed(names: Names) -> list[Any]:
-    return [] if names is None else [names] if isinstance(names, str) else list(names)
+def listed_names(names: Names) -> list[Any]:
+    """The names of columns, of which one may be given alone.
+
+    Example:
+        >>> listed_names("age"), listed_names(None), listed_names(("age", "rooms"))
+        (['age'], [], ['age', 'rooms'])
+    """
+    if names is None:
+        return []
+    return list(names) if is_iter(names) and not isinstance(names, str) else [names]
 
 
 def _refuse_names(source: Source, cats: list[Any], conts: list[Any], ys: list[Any]) -> None:
@@ -146,6 +161,8 @@ def _checked_splits(splits: Any, count: int) -> SplitLists | None:
     made: list[Any] = []
     for split in splits:
         rows = np.asarray(split)
+        if len(rows) and rows.dtype.kind not in "biu":
+            raise TypeError(f"a split is a list of row numbers, and one has {rows[0].item()!r}")
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows.astype(np.int64)
         if len(rows) and not (rows.min() >= 0 and rows.max() < count):
             raise ValueError(

@@ -309,7 +309,8 @@ class NormalizeColumns(TabularProc):
         """Subtract the mean and divide by the deviation."""
         for name, mean in (self.means or {}).items():
             values = to.column(name)
-            found = (values - mean) / self._deviation(name)
+            found = values - mean  # in the precision of the column: dates in seconds need it
+            found /= self._deviation(name)
             to.set_column(name, found.astype(np.float32, copy=False))
 
     def decodes(self, to: Any) -> None:

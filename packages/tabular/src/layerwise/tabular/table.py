@@ -10,7 +10,8 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -19,10 +20,11 @@ import torch
 from torch import Tensor
 
 from layerwise.core.data.filtered import FilteredBase, SplitLists
-from layerwise.core.display.table import display_df
 from layerwise.core.errors import DataError
 from layerwise.core.items import L
 from layerwise.core.transforms.pipeline import Pipeline
+from layerwise.tabular.codes import objects
+from layerwise.tabular.display import display_rows
 from layerwise.tabular.loader import TabDataLoader, TabWeightedDL
 from layerwise.tabular.predictor import TabularPredictor
 from layerwise.tabular.schema import Arrays, Schema, read_arrays
@@ -41,7 +43,6 @@ class Tabular(FilteredBase):
         arrays: the columns of all rows.
         rows: which of them these are; all when None.
         splits: row numbers of each split, training first.
-        is_processed: whether `procs` have been applied.
 
     Attributes:
         unseen: of the columns with categories that training had not, how often each came.
@@ -59,15 +60,22 @@ class Tabular(FilteredBase):
         arrays: Arrays,
         rows: np.ndarray | None = None,
         splits: SplitLists | None = None,
-        *,
-        is_processed: bool = False,
     ) -> None:
         self.schema, self._arrays, self._rows, self.splits = schema, arrays, rows, splits
-        self.is_processed = is_processed
-        self.is_decoded = False
         self.unseen: dict[Any, Counter[str]] = {}
         self._device: torch.device | None = None
         self._write_to: Any = None
+
+    def __repr__(self) -> str:
+        kinds = {"categories": self.cat_names, "numbers": self.cont_names, "targets": self.y_names}
+        told = [f"{kind} {_listed(names)}" for kind, names in kinds.items() if names]
+        rows = "1 row" if len(self) == 1 else f"{len(self)} rows"
+        return f"{type(self).__name__}: {'; '.join([rows, *told])}"
+
+    @property
+    def is_processed(self) -> bool:
+        """Whether the columns are encoded: `procs` have been applied, and not been undone."""
+        return self._arrays.is_encoded
 
     # -- columns ---------------------------------------------------------------------------
 
@@ -87,6 +95,7 @@ class Tabular(FilteredBase):
         if self._rows is not None:
             raise ValueError("the columns of a split are those of the whole table; set them there")
         self._arrays.columns[name] = values
+        self._arrays.packed = None
 
     def add_name(self, name: Any, kind: str, of: Any) -> None:
         """Declare, in `setups`, a column that `encodes` will add.
@@ -155,11 +164,12 @@ class Tabular(FilteredBase):
     # -- as frames -------------------------------------------------------------------------
 
     def _frame(self, names: Sequence[Any]) -> pd.DataFrame:
-        index = self._arrays.index
-        if index is not None and self._rows is not None:
-            index = index[self._rows]
         columns = {name: self.column(name) for name in names}
-        return pd.DataFrame(columns, index=index, copy=False)
+        return pd.DataFrame(columns, index=self._index(), copy=False)
+
+    def _index(self) -> pd.Index | None:
+        index = self._arrays.index
+        return index if index is None or self._rows is None else index[self._rows]
 
     @property
     def items(self) -> pd.DataFrame:
@@ -212,8 +222,7 @@ class Tabular(FilteredBase):
     @property
     def loc(self) -> _Located:
         """Rows by the label of their index, as a `Tabular`."""
-        index = self._frame([]).index if self._arrays.index is not None else None
-        return _Located(self, pd.Series(np.arange(len(self)), index=index).loc)
+        return _Located(self, pd.Series(np.arange(len(self)), index=self._index()).loc)
 
     def row(self, i: int) -> Self:
         """Row `i` as a table of its own."""
@@ -276,7 +285,7 @@ class Tabular(FilteredBase):
             with_labels = bool(self.y_names) and set(self.y_names) <= set(source.names)
         names = [*schema.read[0], *schema.read[1], *(schema.y_names if with_labels else ())]
         source.require(names)
-        extra = [name for name in source.names if name not in schema.known]
+        extra = [name for name in source.names if name not in schema.known_names]
         if extra:
             listed = ", ".join(repr(name) for name in extra[:8])
             warnings.warn(
@@ -312,7 +321,7 @@ class Tabular(FilteredBase):
         for step in self.procs:
             step(self)
         self._encode_target()
-        self.is_processed = True
+        self._arrays.is_encoded = True
         self._write_back()
         return self
 
@@ -341,39 +350,56 @@ class Tabular(FilteredBase):
     def _matrices(self) -> tuple[Tensor, ...]:
         arrays = self._arrays
         if arrays.packed is None:
-            if not self.is_processed:
-                self.process()
+            if not self.is_processed and self._rows is not None:
+                raise DataError("these rows are not encoded; call setup() of the table they are of")
+            self.process()
             arrays.packed = self._pack()
         return arrays.packed
 
     def _pack(self) -> tuple[Tensor, ...]:
-        """(N, C) int32 codes, (N, K) float32 numbers; the columns become views of them."""
+        """(N, C) codes, (N, K) float32 numbers; the columns become views of them."""
         arrays = self._arrays
-        codes = torch.empty(arrays.length, len(self.cat_names), dtype=torch.int32)
-        for i, name in enumerate(self.cat_names):
-            column = arrays.columns[name]
-            if getattr(column.dtype, "kind", "O") not in "biu":
-                raise DataError(
-                    f"column {name!r} holds {column.dtype} where codes are needed; put Categorify "
-                    "among the procs"
-                )
-            codes[:, i] = torch.from_numpy(np.array(column, dtype=np.int32))
-            arrays.columns[name] = codes.numpy()[:, i]
-        values = torch.empty(arrays.length, len(self.cont_names))
-        for i, name in enumerate(self.cont_names):
-            column = arrays.columns[name]
-            if column.dtype.kind == "f" and np.isnan(column).any():
-                gaps = np.isnan(column)
-                raise DataError(
-                    f"column {name!r} has {int(gaps.sum())} missing values, the first in row "
-                    f"{int(gaps.argmax())}; put FillMissing among the procs"
-                )
-            values[:, i] = torch.from_numpy(np.array(column, dtype=np.float32))
-            arrays.columns[name] = values.numpy()[:, i]
+        codes = self._packed(self.cat_names, self._checked_codes, np.int8)
+        values = self._packed(self.cont_names, self._checked_numbers, np.float32)
         target = () if arrays.target is None else (arrays.target,)
-        return tuple(
-            m if self._device is None else m.to(self._device) for m in (codes, values, *target)
-        )
+        made = (codes, values, *target)
+        return made if self._device is None else tuple(m.to(self._device) for m in made)
+
+    def _packed(
+        self, names: Sequence[Any], checked: Callable[[Any], np.ndarray], least: type
+    ) -> Tensor:
+        """(N, n) columns in one matrix of the narrowest type from `least` on that holds them all.
+
+        One at a time, since all of them twice would take as much memory as the frame.
+        """
+        columns = self._arrays.columns
+        kinds = [checked(name).dtype for name in names]
+        matrix = np.empty((self._arrays.length, len(names)), dtype=np.result_type(least, *kinds))
+        for i, name in enumerate(names):
+            matrix[:, i] = columns[name]
+            columns[name] = matrix[:, i]
+        return torch.from_numpy(matrix)
+
+    def _checked_codes(self, name: Any) -> np.ndarray:
+        column = self._arrays.columns[name]
+        if getattr(column.dtype, "kind", "O") not in "biu":
+            raise DataError(
+                f"column {name!r} holds {column.dtype} where codes are needed; put Categorify "
+                "among the procs"
+            )
+        return np.asarray(column)
+
+    def _checked_numbers(self, name: Any) -> np.ndarray:
+        column = self._arrays.columns[name]
+        gaps = np.isnan(column)
+        if gaps.any():
+            raise DataError(
+                f"column {name!r} has {int(gaps.sum())} missing values, the first in row "
+                f"{int(gaps.argmax())}; put FillMissing among the procs"
+            )
+        narrow: np.ndarray = column.astype(np.float32, copy=False)
+        self._arrays.columns[name] = narrow
+        return narrow
 
     def to_device(self, device: torch.device | str) -> Self:
         """Keep what batches are cut from on `device`, for tables that have room there."""
@@ -404,43 +430,38 @@ class Tabular(FilteredBase):
             name: codes[:, i].numpy() for i, name in enumerate(self.cat_names)
         }
         columns |= {name: values[:, i].numpy() for i, name in enumerate(self.cont_names)}
-        made = Tabular(self.schema, Arrays(columns, len(codes), None), is_processed=True)
-        if target is not None:
-            made._arrays.target = target
-        return made.decode()
+        arrays = Arrays(columns, len(codes), is_encoded=True)
+        arrays.target = target
+        return Tabular(self.schema, arrays).decode()
 
     def decode(self) -> Tabular:
         """A table of what the columns held before they were encoded."""
-        made = self.copy()
-        if self.is_decoded:
+        schema, target = self.schema, self._arrays.target
+        columns = {name: self.column(name) for name in self.all_col_names}
+        splits = self.splits if self._rows is None else None
+        made = Tabular(schema, Arrays(columns, len(self), self._index()), splits=splits)
+        if not self.is_processed:
             return made
-        if self._rows is not None:
-            columns = {name: made.column(name) for name in made.all_col_names}
-            index = None if made._arrays.index is None else made._arrays.index[self._rows]
-            target = made._arrays.target
-            made._arrays = Arrays(columns, len(self), index)
-            made._arrays.target = None if target is None else target[torch.from_numpy(self._rows)]
-            made._rows = made.splits = None
-        for step in reversed(list(made.procs)):
+        for step in reversed(list(schema.procs)):
             step.decode(made)
-        schema, target = self.schema, made._arrays.target
         if schema.target is not None and target is not None:
+            if self._rows is not None:
+                target = target[torch.from_numpy(self._rows)]
             made._arrays.columns.update(schema.target.decode(target))
-        made.is_decoded = True
         return made
 
     def decode_row(self, row: pd.Series) -> pd.Series:
         """One row of `items` as it was before it was encoded."""
-        columns = {name: np.array([row[name]]) for name in self.x_names}
-        made = Tabular(self.schema, Arrays(columns, 1, None), is_processed=True)
-        if self.schema.target is not None and self.y_names[0] in row:
-            coded = torch.tensor([[row[name] for name in self.y_names]])
-            made._arrays.target = coded[0] if len(self.y_names) == 1 else coded
-        return made.decode().items.iloc[0]
+        there = [name for name in [*self.x_names, *self.y_names] if name in row.index]
+        arrays = Arrays({name: objects([row[name]]) for name in there}, 1, is_encoded=True)
+        targets = [row[name] for name in self.y_names if name in row.index]
+        if targets and all(isinstance(value, Real) for value in targets):  # not lists of labels
+            arrays.target = torch.tensor([targets])
+        return Tabular(self.schema, arrays).decode().items.iloc[0]
 
     def show(self, max_n: int = 10) -> None:
         """Print up to `max_n` rows as they were before they were encoded."""
-        display_df(self.taken(np.arange(min(max_n, len(self)))).decode().items)
+        display_rows(self.taken(np.arange(min(max_n, len(self)))).decode().items)
 
     def settings(self) -> dict[str, Any]:
         """The keywords by which `from_settings` makes a table like this one, without rows."""
@@ -466,3 +487,7 @@ class _Located:
 
     def __getitem__(self, key: Any) -> Tabular:
         return self._table.taken(np.atleast_1d(np.asarray(self._places[key])))
+
+
+def _listed(names: Sequence[Any]) -> str:
+    return ", ".join(map(str, names[:8])) + (f" and {len(names) - 8} more" if names[8:] else "")

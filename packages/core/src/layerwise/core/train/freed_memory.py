@@ -68,6 +68,16 @@ def _leave(library: Any) -> None:
             library.malloc_trim(0)
 
 
+def give_back_freed() -> None:
+    """Nothing; the system gets back what was freed between blocks that are still in use.
+
+    For after work that has made and freed many large blocks, whose holes fit nothing that comes.
+    """
+    library = _glibc()
+    if library is not None:
+        library.malloc_trim(0)
+
+
 @cache
 def _glibc() -> Any | None:
     """The C library, if it is one that can be told, and nobody else tells it."""
