@@ -12,34 +12,40 @@ from layerwise.tabular.source import Array
 
 __all__: list[str] = []
 
-_FEW = 32  # values that are looked up one by one before an index of pandas pays
+_FEW = 32  # values that are looked up one by one before finding the different ones pays
 
 
 def codes_of(column: Array, vocab: CategoryMap) -> np.ndarray:
     """(N,) int64 index of each value in `vocab`, -1 for those that are missing or not in it.
+
+    Each different value is looked up once, in the same way wherever it stands: a row alone has the
+    codes that it has in its table.
+
+    Raises:
+        TypeError: for values that can be no category, such as lists.
 
     Example:
         >>> codes_of(np.array(["b", None, "z"], dtype=object), CategoryMap(["a", "b"])).tolist()
         [1, -1, -1]
     """
     if len(column) <= _FEW:
-        return np.array([_code_of(value, vocab) for value in column], dtype=np.int64)
+        return _looked_up(column, vocab)
+    numbers, values = _different(column)
+    codes: np.ndarray = np.append(_looked_up(values, vocab), -1)[numbers]  # -1 is the last
+    return codes
+
+
+def _different(column: Array) -> tuple[np.ndarray, Array]:
+    """(N,) places among the different values, -1 where one is missing, and these values."""
     if isinstance(column, pd.Categorical):
-        known = codes_of(column.categories.to_numpy(dtype=object), vocab)
-        by_code: np.ndarray = np.append(known, -1)[column.codes]
-        return by_code
-    # Without `#na#`, which is a text among numbers, and would make pandas compare objects.
-    first = int(vocab.has_na)
-    found = pd.Index(list(vocab)[first:]).get_indexer(pd.Index(column))
-    codes: np.ndarray = np.where(found < 0, -1, found + first)
-    return codes.astype(np.int64, copy=False)
+        return column.codes, column.categories
+    numbers, values = pd.factorize(column)
+    return numbers, values
 
 
-def _code_of(value: Any, vocab: CategoryMap) -> int:
-    try:
-        return vocab.o2i.get(value, -1)
-    except TypeError:  # a list, say, which can be no label
-        return -1
+def _looked_up(values: Array, vocab: CategoryMap) -> np.ndarray:
+    known = vocab.o2i
+    return np.array([known.get(value, -1) for value in values.tolist()], dtype=np.int64)
 
 
 def labels_of(codes: Any, vocab: CategoryMap) -> np.ndarray:

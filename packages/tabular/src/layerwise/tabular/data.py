@@ -15,7 +15,7 @@ from layerwise.core.data.split import IndexSplitter, RandomSplitter
 from layerwise.core.transforms.numeric import Normalize
 from layerwise.core.types import PathLike
 from layerwise.tabular.frames import cont_cat_split
-from layerwise.tabular.pandas_table import Names, TabularPandas
+from layerwise.tabular.pandas_table import Names, TabularPandas, listed_names
 from layerwise.tabular.procs import Categorify, FillMissing
 from layerwise.tabular.source import Source
 
@@ -26,11 +26,12 @@ class TabularDataLoaders(DataLoaders):
     """Loaders for a table and its targets.
 
     Example:
-        >>> df = pd.DataFrame({"job": ["clerk", "smith"] * 10, "age": range(20, 40),
+        >>> import numpy as np
+        >>> df = pd.DataFrame({"job": ["clerk", "smith"] * 10, "age": np.linspace(20, 60, 20),
         ...                    "pay": ["low", "high"] * 10})
         >>> dls = TabularDataLoaders.from_df(df, y_names="pay", bs=8, seed=1)
         >>> dls.cat_names, dls.cont_names, dls.vocab, len(dls.valid_ds)
-        (['job', 'age'], [], ['high', 'low'], 4)
+        (['job'], ['age'], ['high', 'low'], 4)
     """
 
     @classmethod
@@ -73,15 +74,14 @@ class TabularDataLoaders(DataLoaders):
         """
         if cat_names is None and cont_names is None:
             frame = df if isinstance(df, pd.DataFrame) else _frame_of(df)
-            targets = [] if y_names is None else [y_names] if isinstance(y_names, str) else y_names
-            cont_names, cat_names = cont_cat_split(frame, dep_var=list(targets))
+            cont_names, cat_names = cont_cat_split(frame, dep_var=listed_names(y_names))
         splitter = (
             RandomSplitter(valid_pct, seed) if valid_idx is None else IndexSplitter(valid_idx)
         )
         steps = [Categorify, FillMissing, Normalize] if procs is None else procs
-        to = TabularPandas(
-            df, steps, cat_names, cont_names, y_names, y_block, splits=splitter(range(len(df)))
-        )
+        count = len(Source(df))
+        splits = splitter(range(count)) if count else None
+        to = TabularPandas(df, steps, cat_names, cont_names, y_names, y_block, splits)
         made = to.dataloaders(bs, val_bs=val_bs, path=Path(path), device=device, **kwargs)
         return cls(*made.loaders, path=made.path, device=made.device)
 

@@ -44,6 +44,7 @@ class Schema:
         self.y_names, self.procs = list(y_names), Pipeline([as_proc(step) for step in procs])
         self.target: Target | None = None if target is None else target_of(self.y_names, target)
         self.read, self.known = [list(names) for names in read], list(known)
+        self.known_names = frozenset(self.known)
         self.derived = dict(derived or {})
 
     def settings(self) -> dict[str, Any]:
@@ -61,10 +62,25 @@ class Schema:
 
 
 class Arrays:
-    """The columns of all rows, and the matrices that batches are cut from once they are packed."""
+    """The columns of all rows, and the matrices that batches are cut from once they are packed.
 
-    def __init__(self, columns: dict[Any, Array], length: int, index: pd.Index | None) -> None:
+    Args:
+        columns: the values of each column by name.
+        length: how many rows there are.
+        index: the labels of the rows; None where they have none.
+        is_encoded: whether the columns are codes and numbers as the model takes them.
+    """
+
+    def __init__(
+        self,
+        columns: dict[Any, Array],
+        length: int,
+        index: pd.Index | None = None,
+        *,
+        is_encoded: bool = False,
+    ) -> None:
         self.columns, self.length, self.index = columns, length, index
+        self.is_encoded = is_encoded
         self.packed: tuple[Tensor, ...] | None = None
         self.target: Tensor | None = None
 

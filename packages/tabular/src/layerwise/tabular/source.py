@@ -6,7 +6,9 @@ are all the same from here on: names, and an array for each.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -47,42 +49,42 @@ class Source:
             self._given(list(data.columns), len(data), lambda name: _of_series(data[name]))
         elif isinstance(data, pd.Series):
             self._row(data.to_dict())
-        elif library == "polars" and hasattr(data, "columns"):
+        elif library == "polars" and hasattr(data, "get_column"):
             self._given(list(data.columns), len(data), lambda name: _of_polars(data[name]))
         elif library == "pyarrow" and hasattr(data, "column_names"):
-            column = lambda name: _of_series(data[name].to_pandas())
-            self._given(list(data.column_names), len(data), column)
+            self._given(list(data.column_names), len(data), lambda name: _of_arrow(data[name]))
         elif isinstance(data, Mapping):
             self._mapping(data)
         elif isinstance(data, Sequence) and not isinstance(data, str | bytes):
             self._rows(data)
         else:
             raise TypeError(
-                f"a table is needed, not {type(data).__name__}: a frame of pandas or polars, a "
-                "table of pyarrow, one row (a Series or a dict), or a list of rows"
+                f"a table is needed, not {type(data).__name__}{_hint(data)}: a frame of pandas or "
+                "polars, a table of pyarrow, one row (a Series or a dict), or a list of rows"
             )
 
     def _given(self, names: list[Any], length: int, read: Callable[[Any], Array]) -> None:
-        twice = sorted({str(n) for n in names if names.count(n) > 1}) if _repeats(names) else []
-        if twice:
+        self.names, self._length, self._read = names, length, read
+        self._known = frozenset(names)
+        if len(self._known) < len(names):
+            twice = [str(name) for name, count in Counter(names).items() if count > 1]
             raise ValueError(
                 f"several columns have the same name: {', '.join(twice)}; rename all but one of "
                 "each"
             )
-        self.names, self._length, self._read = names, length, read
 
     def _row(self, values: Mapping[Any, Any]) -> None:
         self._given(list(values), 1, lambda name: _single(values[name]))
 
     def _mapping(self, data: Mapping[Any, Any]) -> None:
-        if not any(_is_column(value) for value in data.values()):
+        # A row may hold a list too: labels, of which it has any number.
+        if not data or not all(_is_column(value) for value in data.values()):
             self._row(data)
             return
-        lengths = {name: len(v) if _is_column(v) else None for name, v in data.items()}
+        lengths = {name: len(value) for name, value in data.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of different lengths: {lengths}")
-        length = next(iter(lengths.values()))
-        self._given(list(data), length or 0, lambda name: _of_values(data[name]))
+        self._given(list(data), next(iter(lengths.values())), lambda name: _of_values(data[name]))
 
     def _rows(self, data: Sequence[Any]) -> None:
         wrong = next((row for row in data if not isinstance(row, Mapping | pd.Series)), None)
@@ -108,19 +110,33 @@ class Source:
         Raises:
             ValueError: names those that are missing, and what comes nearest.
         """
-        missing = [name for name in names if name not in self.names]
+        missing = [name for name in names if name not in self._known]
         if not missing:
             return
         known = [str(name) for name in self.names]
-        named = ", ".join(f"{name!r}{nearest(str(name), known)}" for name in missing[:8])
+        named = ", ".join(f"{name!r}{_or_nearest(name, known)}" for name in missing[:8])
         more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
         listed = ", ".join(known[:20]) + (", ..." if known[20:] else "")
         what = "column" if len(missing) == 1 else "columns"
         raise ValueError(f"the table lacks the {what} {named}{more}. It has: {listed or 'none'}")
 
 
-def _repeats(names: list[Any]) -> bool:
-    return len(set(names)) < len(names)
+def _or_nearest(name: Any, known: list[str]) -> str:
+    close = nearest(str(name), known).strip()
+    return f" ({close[0].lower()}{close[1:]})" if close else ""
+
+
+def _hint(data: Any) -> str:
+    """What turns `data` into a table, where that is plain."""
+    if isinstance(data, str | PathLike):
+        return " (read files first, for example with read_table)"
+    if hasattr(data, "collect"):
+        return " (call its collect() first)"
+    return " (give its columns names: pd.DataFrame(data, columns=[...]))" if _is_2d(data) else ""
+
+
+def _is_2d(data: Any) -> bool:
+    return getattr(data, "ndim", 0) == 2
 
 
 def _is_column(value: Any) -> bool:
@@ -158,8 +174,21 @@ def _of_series(series: pd.Series) -> Array:
 
 
 def _of_polars(series: Any) -> Array:
+    if series.dtype.is_integer() and series.null_count():
+        return _with_gaps(series.fill_null(0).to_numpy(), series.is_null().to_numpy())
     values = series.to_numpy()
     return values if values.dtype.kind in _KEPT + "O" else pd.Series(values).array
+
+
+def _of_arrow(column: Any) -> Array:
+    if column.null_count and str(column.type).lstrip("u").startswith("int"):
+        return _with_gaps(column.fill_null(0).to_numpy(), column.is_null().to_numpy())
+    return _of_series(column.to_pandas())
+
+
+def _with_gaps(values: np.ndarray, gaps: np.ndarray) -> Array:
+    """Whole numbers with gaps, which stay whole: as floats, long ones would become others."""
+    return pd.arrays.IntegerArray(np.array(values), np.array(gaps))
 
 
 def numbers(column: Array, name: Any) -> np.ndarray:
@@ -188,8 +217,8 @@ def numbers(column: Array, name: Any) -> np.ndarray:
         if infinite.any():
             raise ValueError(
                 f"column {name!r} has {int(infinite.sum())} infinite values, the first in row "
-                f"{int(infinite.argmax())}; replace them, or set them to NaN, which FillMissing "
-                "fills"
+                f"{int(infinite.argmax())}; replace them (an input may be NaN, which FillMissing "
+                "fills)"
             )
     return found
 
@@ -199,20 +228,22 @@ def _is_number(dtype: Any) -> bool:
 
 
 def _numbers_of_objects(column: Array, name: Any) -> np.ndarray:
-    found = np.full(len(column), np.nan)
-    missing = pd.isna(column)
-    for row, value in enumerate(column):
-        if missing[row]:
-            continue
-        if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-            hint = (
-                "turn dates into numbers with add_datepart"
-                if hasattr(value, "year")
-                else "clean them, or name the column in cat_names"
-            )
-            raise ValueError(
-                f"column {name!r} is to hold numbers, and row {row} has {value!r} "
-                f"({type(value).__name__}); {hint}"
-            )
-        found[row] = float(value)
-    return found
+    gaps = np.asarray(pd.isna(column))
+    wrong = (row for row, v in enumerate(column) if not gaps[row] and not _has_float(v))
+    row = next(wrong, None)
+    if row is None:
+        return np.where(gaps, np.nan, column).astype(np.float64)
+    value = column[row]
+    hint = (
+        "turn dates into numbers with add_datepart"
+        if hasattr(value, "year")
+        else "clean them, or name the column in cat_names"
+    )
+    raise ValueError(
+        f"column {name!r} is to hold numbers, and row {row} has {value!r} "
+        f"({type(value).__name__}); {hint}"
+    )
+
+
+def _has_float(value: Any) -> bool:
+    return hasattr(value, "__float__") and not isinstance(value, str | bytes)
