@@ -26,6 +26,7 @@ DESCRIBED = ("callback", "layer", "loss", "metric", "reader", "splitter", "trans
 # How to make what is not made without arguments.
 MADE = {
     "tabular/CategoryEmbeddings": ([(4, 3)],),
+    "tabular/SeveralLosses": ([nn.CrossEntropyLoss(), nn.MSELoss()], [2, 1]),
     "tabular/TimeSplitter": ("Date",),
     "core/AccumMetric": (nn.functional.mse_loss,),
     "core/AttrGetter": ("stem",),

@@ -6,6 +6,7 @@ from layerwise.tabular.dates import *
 from layerwise.tabular.series import *
 from layerwise.tabular.procs import *
 from layerwise.tabular.target_encoding import *
+from layerwise.tabular.several_losses import *
 from layerwise.tabular.loader import *
 from layerwise.tabular.table import *
 from layerwise.tabular.pandas_table import *

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from layerwise.core.errors import names_nearest, nearest
+from layerwise.core.items import is_iter
 from layerwise.core.learner import Learner
 from layerwise.core.nn.embedding_sizes import get_emb_sz
 from layerwise.core.nn.walk import trainable_params
@@ -79,6 +80,7 @@ def tabular_learner(
         compile: run the model through `torch.compile`, see `Learner`.
 
     Raises:
+        TypeError: for loaders of other data.
         ValueError: for an unknown `arch`, and when the number of outputs is not known.
 
     Example:
@@ -91,6 +93,7 @@ def tabular_learner(
         >>> learn.model(*dls.one_batch()[:2]).shape
         torch.Size([16, 1])
     """
+    _check(dls, layers, emb_szs)
     n_out = get_c(dls) if n_out is None else n_out
     if not n_out:
         raise ValueError(
@@ -113,6 +116,18 @@ def tabular_learner(
         dls, model, loss_func, opt_func, lr, splitter, cbs, metrics, path, model_dir, wd,
         wd_bn_bias, train_bn, moms, compile=compile,
     )  # fmt: skip
+
+
+def _check(dls: Any, layers: Any, emb_szs: Any) -> None:
+    if not hasattr(dls, "cont_names"):
+        raise TypeError(
+            f"tabular_learner takes the loaders of a table, not {type(dls).__name__} of other "
+            "data; make them with TabularDataLoaders or TabularPandas(...).dataloaders()"
+        )
+    if layers is not None and not is_iter(layers):
+        raise TypeError(f"layers={layers!r}; give a list, the features of each: [200, 100]")
+    if emb_szs is not None and not isinstance(emb_szs, Mapping):
+        raise TypeError(f"emb_szs={emb_szs!r:.80}; give widths by column, such as {{'job': 8}}")
 
 
 def _arch(arch: Any) -> Any:

@@ -39,6 +39,7 @@ class TabularPandas(Tabular):
         y_block: what the targets are; numbers for columns of numbers, else classes, when None.
             `CategoryBlock()` for classes that are numbers; `MultiCategoryBlock()` for lists of
             labels, `MultiCategoryBlock(encoded=True, vocab=y_names)` for columns of zeros and ones.
+            Of several columns each may have a block: `[CategoryBlock(), RegressionBlock()]`.
         splits: row numbers for training, then for validation; all rows train when None.
         do_setup: learn and encode now; otherwise `setup()` does.
         device: where batches are cut, see `to_device`.

@@ -26,6 +26,11 @@ plugin = Plugin(
         "learner": {
             "tabular_learner": _entry("learner:tabular_learner", "a model for a table"),
         },
+        "loss": {
+            "SeveralLosses": _entry(
+                "several_losses:SeveralLosses", "of several targets of different kinds"
+            ),
+        },
         "model": {
             "FTTransformer": _entry(
                 "models.ft_transformer:FTTransformer", "attention among the columns"

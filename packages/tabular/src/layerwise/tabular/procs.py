@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any
 
@@ -139,12 +140,13 @@ class FillMissing(TabularProc):
 
     def encodes(self, to: Any) -> None:
         """Fill the gaps, and add the categories that tell of them."""
+        flags = set(self.flags)
         for name, fill in (self.fills or {}).items():
             values = to.column(name)
             gaps = np.isnan(values)
             if gaps.any():
                 to.set_column(name, np.where(gaps, fill, values))
-            if name in self.flags:
+            if name in flags:
                 to.set_column(_flag(name), gaps)
 
 
@@ -200,7 +202,10 @@ class Categorify(TabularProc):
 
     def setups(self, to: Any) -> None:
         """Learn the categories of each column."""
-        self.classes = {name: _vocab(to.column(name), name) for name in to.cat_names}
+        self.classes = {}
+        for name in to.cat_names:
+            with _named(name):
+                self.classes[name] = _vocab(to.column(name), name)
 
     def __getitem__(self, name: Any) -> CategoryMap:
         return self.classes[name]
@@ -209,7 +214,8 @@ class Categorify(TabularProc):
         """Replace categories by codes."""
         for name, vocab in self.classes.items():
             column = to.column(name)
-            codes = codes_of(column, vocab)
+            with _named(name):
+                codes = codes_of(column, vocab)
             unknown = codes < 0
             if unknown.any():
                 codes[unknown] = 0
@@ -232,6 +238,18 @@ class Categorify(TabularProc):
         """Replace codes by categories."""
         for name, vocab in self.classes.items():
             to.set_column(name, labels_of(to.column(name), vocab))
+
+
+@contextmanager
+def _named(name: Any) -> Iterator[None]:
+    """A `TypeError` in here, which is that of values without a hash, names the column."""
+    try:
+        yield
+    except TypeError as error:
+        raise TypeError(
+            f"column {name!r} has values that can be no categories ({error}); leave it out, or "
+            "make columns of what is in them"
+        ) from error
 
 
 def _vocab(column: Array, name: Any) -> CategoryMap:
@@ -259,7 +277,10 @@ def _told(unseen: Mapping[Any, Counter[str]]) -> str:
         parts.append(f"column {name!r}: {listed}{', ...' if len(counts) > 3 else ''}")
     total = sum(counts.total() for counts in unseen.values())
     what = "value is" if total == 1 else "values are"
-    return f"{total} {what} none of the categories of training, {'; '.join(parts)}"
+    told = f"{total} {what} none of the categories of training, {'; '.join(parts)}"
+    has_spaces = any(value != value.strip() for counts in unseen.values() for value in counts)
+    hint = "; some have spaces around them, which read_table leaves out" if has_spaces else ""
+    return told + hint
 
 
 class NormalizeColumns(TabularProc):

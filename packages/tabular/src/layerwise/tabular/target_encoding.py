@@ -10,6 +10,7 @@ import torch
 
 from layerwise.core.errors import nearest
 from layerwise.tabular.procs import TabularProc
+from layerwise.tabular.targets import Several
 
 __all__ = ["TargetEncode"]
 
@@ -130,6 +131,11 @@ class TargetEncode(TabularProc):
 
 def _as_numbers(target: Any, to: Any) -> tuple[np.ndarray, list[str]]:
     """(N, T) targets of the training rows as numbers, and a name for each."""
+    if isinstance(target, Several):
+        each = [_as_numbers(part, to) for part in target.parts]
+        suffixes = zip(target.names, (names for _, names in each), strict=True)
+        values = np.concatenate([numbers for numbers, _ in each], 1)
+        return values, [f"{name}_{suffix}" for name, own in suffixes for suffix in own]
     coded = target.encode({name: to.column(name) for name in target.names})
     if coded.ndim == 2:
         names = target.vocab if target.vocab is not None else target.names

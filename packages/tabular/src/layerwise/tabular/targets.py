@@ -21,6 +21,7 @@ from layerwise.core.transforms.category import (
 from layerwise.core.transforms.numeric import RegressionSetup
 from layerwise.core.transforms.transform import Transform
 from layerwise.tabular.codes import codes_of, objects
+from layerwise.tabular.several_losses import SeveralLosses
 from layerwise.tabular.source import Array, numbers
 
 __all__: list[str] = []
@@ -39,7 +40,7 @@ class Target:
     vocab: Any = None
     c = 0
 
-    def __init__(self, names: Sequence[Any], steps: Sequence[Transform]) -> None:
+    def __init__(self, names: Sequence[Any], steps: Sequence[Any]) -> None:
         self.names, self.steps = list(names), list(steps)
 
     @property
@@ -95,8 +96,8 @@ class _Classes(Target):
         super().__init__(names, steps)
         if len(names) > 1:
             raise ValueError(
-                f"CategoryBlock() is for one column of classes, and y_names has {len(names)}; for "
-                "columns of zeros and ones give "
+                f"CategoryBlock() is for one column of classes, and y_names has {len(names)}; give "
+                "a list of blocks, one for each, or for columns of zeros and ones "
                 "y_block=MultiCategoryBlock(encoded=True, vocab=y_names)"
             )
 
@@ -150,7 +151,7 @@ class _Labels(Target):
     @property
     def vocab(self) -> Any:
         """The labels."""
-        return self.steps[0].vocab  # type: ignore[attr-defined]  # it is one of two
+        return self.steps[0].vocab
 
     @property
     def c(self) -> int:  # type: ignore[override]  # as many as there are labels
@@ -195,18 +196,70 @@ class _Labels(Target):
         return {self.names[0]: objects(found)}
 
 
+class Several(Target):
+    """Columns that each have a block of their own: (N, T) floats, classes as their indices.
+
+    Args:
+        names: of the columns.
+        steps: for each of them the transforms of its block.
+    """
+
+    def __init__(self, names: Sequence[Any], steps: Sequence[Sequence[Transform]]) -> None:
+        super().__init__(names, steps)
+        if len(names) != len(steps):
+            raise ValueError(
+                f"{len(steps)} blocks in y_block for {len(names)} target columns; give one for each"
+            )
+        self.parts = [target_of([name], own) for name, own in zip(names, steps, strict=True)]
+        if any(isinstance(part, _Labels) for part in self.parts):
+            raise ValueError(
+                "MultiCategoryBlock cannot be one of several blocks in y_block; a column of zeros "
+                "and ones for each label, with a CategoryBlock() each, can"
+            )
+
+    @property
+    def c(self) -> int:  # type: ignore[override]  # of all columns
+        """How many outputs all of them need."""
+        return sum(part.c for part in self.parts)
+
+    @property
+    def loss_func(self) -> SeveralLosses:
+        """The sum of the losses of the blocks."""
+        return SeveralLosses(
+            [part.loss_func for part in self.parts], [part.c for part in self.parts]
+        )
+
+    def learn(self, columns: Columns) -> None:
+        """Learn from the training rows."""
+        for part in self.parts:
+            part.learn(columns)
+
+    def encode(self, columns: Columns) -> Tensor:
+        """(N, T)."""
+        return torch.stack([part.encode(columns).flatten().float() for part in self.parts], 1)
+
+    def decode(self, values: Tensor) -> dict[Any, Array]:
+        """The columns again, each as its block has them."""
+        found: dict[Any, Array] = {}
+        for part, column in zip(self.parts, values.unbind(1), strict=True):
+            found |= part.decode(column)
+        return found
+
+
 _KINDS: dict[type[Transform], type[Target]] = {
     RegressionSetup: _Numbers, Categorize: _Classes, MultiCategorize: _Labels,
     EncodedMultiCategorize: _Labels,
 }  # fmt: skip
 
 
-def target_of(names: Sequence[Any], steps: Sequence[Transform]) -> Target:
-    """The target that the steps of a block make of the columns `names`.
+def target_of(names: Sequence[Any], steps: Sequence[Any]) -> Target:
+    """The target that the steps of a block make of `names`, or those of a block for each name.
 
     Raises:
         TypeError: for steps that do not belong to a block for columns.
     """
+    if len(steps) and isinstance(steps[0], Sequence):
+        return Several(names, steps)
     kind = _KINDS.get(type(steps[0])) if len(steps) else None
     if kind is None:
         told = ", ".join(type(step).__name__ for step in steps) or "no transform"
@@ -217,8 +270,10 @@ def target_of(names: Sequence[Any], steps: Sequence[Transform]) -> Target:
     return kind(names, steps)
 
 
-def steps_of_block(block: Any) -> list[Transform]:
-    """The transforms of a block, which may be given as the function that makes it."""
+def steps_of_block(block: Any) -> list[Any]:
+    """The transforms of a block, which may be given as the function that makes it, or of each."""
+    if isinstance(block, list | tuple):
+        return [steps_of_block(each) for each in block]
     made = block() if callable(block) and not isinstance(block, TransformBlock) else block
     if not isinstance(made, TransformBlock):
         raise TypeError(
@@ -228,14 +283,18 @@ def steps_of_block(block: Any) -> list[Transform]:
     return [step() if isinstance(step, type) else step for step in L(made.type_tfms)]
 
 
-def block_for(columns: Columns) -> TransformBlock:
-    """The block for targets of this kind: numbers if all columns are, else classes."""
-    is_number = [
-        (isinstance(column, np.ndarray) and column.dtype.kind in "iuf")
-        or (not isinstance(column, np.ndarray) and pd.api.types.is_numeric_dtype(column.dtype))
-        for column in columns.values()
-    ]
-    return RegressionBlock() if all(is_number) else CategoryBlock()
+def block_for(columns: Columns) -> TransformBlock | list[TransformBlock]:
+    """The block for targets of this kind: numbers or classes, or a list where there are both."""
+    are_numbers = [_are_numbers(column) for column in columns.values()]
+    if all(are_numbers):
+        return RegressionBlock()
+    blocks = [RegressionBlock() if each else CategoryBlock() for each in are_numbers]
+    return blocks if len(blocks) > 1 else blocks[0]
+
+
+def _are_numbers(column: Array) -> bool:
+    kind = column.dtype
+    return pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_bool_dtype(kind)
 
 
 def _labels_of(value: Any, name: Any) -> list[Any]:
