@@ -207,9 +207,8 @@ def predict(_: int) -> None:
             sizes = {m.filename: m.file_size for m in members.infolist()}
         whole = sum(sizes.values())
         weights = sum(size for name, size in sizes.items() if name.startswith("model."))
-        print(
-            f"exported learner {whole / 1e6:.2f} MB, without the model {(whole - weights) / 1e6:.2f}"
-        )
+        rest = (whole - weights) / 1e6
+        print(f"exported learner {whole / 1e6:.2f} MB, without the model {rest:.2f}")
         learn = load_learner(path)
     sides = {
         "model": bare(learn.model, learn.dls.test_dl(df.head(1)).one_batch()),

@@ -5,6 +5,7 @@ from layerwise.tabular.frames import *
 from layerwise.tabular.dates import *
 from layerwise.tabular.series import *
 from layerwise.tabular.procs import *
+from layerwise.tabular.quantiles import *
 from layerwise.tabular.target_encoding import *
 from layerwise.tabular.several_losses import *
 from layerwise.tabular.loader import *

@@ -12,11 +12,11 @@ import torch
 from layerwise.core.data.csv_check import check_csv
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.data.split import IndexSplitter, RandomSplitter
-from layerwise.core.transforms.numeric import Normalize
 from layerwise.core.types import PathLike
 from layerwise.tabular.frames import cont_cat_split
 from layerwise.tabular.pandas_table import Names, TabularPandas, listed_names
 from layerwise.tabular.procs import Categorify, FillMissing
+from layerwise.tabular.quantiles import NormalizeQuantiles
 from layerwise.tabular.source import Source
 
 __all__ = ["TabularDataLoaders", "read_table"]
@@ -58,7 +58,8 @@ class TabularDataLoaders(DataLoaders):
         Args:
             df: the table.
             path: where what belongs to the task is written.
-            procs: steps of preprocessing; `Categorify`, `FillMissing` and `Normalize` when None.
+            procs: steps of preprocessing; `Categorify`, `FillMissing` and `NormalizeQuantiles` when
+                None.
             cat_names: columns of categories.
             cont_names: columns of numbers. Where neither is given, `cont_cat_split` chooses among
                 all that are no target; where one is, the other has no column.
@@ -78,7 +79,7 @@ class TabularDataLoaders(DataLoaders):
         splitter = (
             RandomSplitter(valid_pct, seed) if valid_idx is None else IndexSplitter(valid_idx)
         )
-        steps = [Categorify, FillMissing, Normalize] if procs is None else procs
+        steps = [Categorify, FillMissing, NormalizeQuantiles] if procs is None else procs
         count = len(Source(df))
         splits = splitter(range(count)) if count else None
         to = TabularPandas(df, steps, cat_names, cont_names, y_names, y_block, splits)

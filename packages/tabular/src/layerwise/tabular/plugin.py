@@ -48,6 +48,7 @@ plugin = Plugin(
             "Categorify": _entry("procs:Categorify", "categories to codes"),
             "FillMissing": _entry("procs:FillMissing", "gaps to values and flags"),
             "NormalizeColumns": _entry("procs:NormalizeColumns", "numbers to one scale"),
+            "NormalizeQuantiles": _entry("quantiles:NormalizeQuantiles", "numbers by their rank"),
             "TabularProc": _entry("procs:TabularProc", "a step for columns"),
             "TargetEncode": _entry("target_encoding:TargetEncode", "categories to target means"),
         },

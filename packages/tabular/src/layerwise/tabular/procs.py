@@ -317,13 +317,8 @@ class NormalizeColumns(TabularProc):
         self.means, self.stds = {}, {}
         for name in to.cont_names:
             values = to.column(name)
-            mean = float(values.mean(dtype=np.float64)) if len(values) else 0.0
-            if np.isnan(mean):
-                gaps = int(np.isnan(values).sum())
-                raise ValueError(
-                    f"column {name!r} has {gaps} missing values; put FillMissing among the procs"
-                )
-            self.means[name] = mean
+            refuse_gaps(values, name)
+            self.means[name] = float(values.mean(dtype=np.float64)) if len(values) else 0.0
             self.stds[name] = float(values.std(dtype=np.float64)) if len(values) else 0.0
 
     def encodes(self, to: Any) -> None:
@@ -341,6 +336,15 @@ class NormalizeColumns(TabularProc):
 
     def _deviation(self, name: Any) -> float:
         return (self.stds or {})[name] or 1.0
+
+
+def refuse_gaps(values: np.ndarray, name: Any) -> None:
+    """Raise if numbers of the column `name` are missing."""
+    gaps = int(np.isnan(values).sum())
+    if gaps:
+        raise ValueError(
+            f"column {name!r} has {gaps} missing values; put FillMissing among the procs"
+        )
 
 
 def as_proc(step: Any) -> TabularProc:
