@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from layerwise.core.data.filtered import FilteredBase, SplitLists
-from layerwise.core.errors import DataError
+from layerwise.core.errors import DataError, nearest
 from layerwise.core.items import L
 from layerwise.core.transforms.pipeline import Pipeline
 from layerwise.tabular.codes import objects
@@ -80,7 +80,15 @@ class Tabular(FilteredBase):
     # -- columns ---------------------------------------------------------------------------
 
     def column(self, name: Any) -> Array:
-        """(N,) the column `name` of these rows, as it is by now."""
+        """(N,) the column `name` of these rows, as it is by now.
+
+        Raises:
+            KeyError: if there is none of that name; names the nearest.
+        """
+        if not self.has_column(name):
+            known = list(map(str, self._arrays.columns))
+            told = f"no column {name!r}.{nearest(str(name), known)} There are: {', '.join(known)}"
+            raise KeyError(told)
         column = self._arrays.columns[name]
         return column if self._rows is None else column[self._rows]
 
@@ -142,8 +150,12 @@ class Tabular(FilteredBase):
 
     @property
     def all_col_names(self) -> list[Any]:
-        """Inputs, then those targets that these rows have."""
-        return [*self.x_names, *(name for name in self.y_names if self.has_column(name))]
+        """Inputs, then targets; those of them that these rows have by now."""
+        return self._there([*self.x_names, *self.y_names])
+
+    def _there(self, names: Sequence[Any]) -> list[Any]:
+        """Without targets of new rows, and what steps will add to rows that are not encoded."""
+        return [name for name in names if self.has_column(name)]
 
     @property
     def procs(self) -> Pipeline:
@@ -165,7 +177,8 @@ class Tabular(FilteredBase):
 
     def _frame(self, names: Sequence[Any]) -> pd.DataFrame:
         columns = {name: self.column(name) for name in names}
-        return pd.DataFrame(columns, index=self._index(), copy=False)
+        is_shared = self._rows is None  # else the columns of these rows are copies already
+        return pd.DataFrame(columns, index=self._index(), copy=is_shared)
 
     def _index(self) -> pd.Index | None:
         index = self._arrays.index
@@ -179,26 +192,32 @@ class Tabular(FilteredBase):
     @property
     def xs(self) -> pd.DataFrame:
         """The inputs as they are by now: codes and numbers, as other libraries take them too."""
-        return self._frame(self.x_names)
+        return self._frame(self._there(self.x_names))
 
     @property
     def cats(self) -> pd.DataFrame:
         """The columns of categories as they are by now."""
-        return self._frame(self.cat_names)
+        return self._frame(self._there(self.cat_names))
 
     @property
     def conts(self) -> pd.DataFrame:
         """The columns of numbers as they are by now."""
-        return self._frame(self.cont_names)
+        return self._frame(self._there(self.cont_names))
 
     @property
     def ys(self) -> pd.DataFrame:
         """The targets as they are by now."""
-        return self._frame(self.y_names)
+        return self._frame(self._there(self.y_names))
 
     @property
     def y(self) -> pd.Series:
-        """The only target, or the first."""
+        """The only target, or the first.
+
+        Raises:
+            DataError: if these rows have none.
+        """
+        if not self._there(self.y_names):
+            raise DataError("these rows have no target; name y_names, or give rows that have it")
         return self.ys.iloc[:, 0]
 
     targ = ys
