@@ -75,7 +75,7 @@ class Ids:
         self.classes = CategoryMap(known, sort=False, add_na=True)
         self.trained = np.arange(len(self.classes)) > 0
         self._index = _index(self.vocab)
-        self._kind = kind_of(known)
+        self._kind = _kind_of(known)
 
     @classmethod
     def learnt(cls, column: pd.Series) -> Ids:
@@ -132,7 +132,7 @@ class Ids:
         return int(self.codes(pd.Series([one]))[0]) if code is None else int(code)
 
     def _refuse_other_kind(self, column: pd.Series) -> None:
-        if not len(self._index) or kind_of(column) == self._kind:
+        if not len(self._index) or _kind_of(column) == self._kind:
             return
         for row, one in enumerate(column):
             if not _is_missing(one) and _kind(one) != self._kind:
@@ -153,11 +153,11 @@ def _index(values: Any) -> pd.Index:
     return index
 
 
-def kind_of(values: pd.Series) -> str:
+def _kind_of(values: pd.Series) -> str:
     """What `values` are, in a word or two.
 
     Example:
-        >>> kind_of(pd.Series(["a", None])), kind_of(pd.Series([1, "a"]))
+        >>> _kind_of(pd.Series(["a", None])), _kind_of(pd.Series([1, "a"]))
         ('text', 'values of several kinds')
     """
     found = pd.api.types.infer_dtype(values, skipna=True)
@@ -203,7 +203,7 @@ def check_ids(column: pd.Series, told: str) -> None:
         infinite = np.isinf(column.to_numpy())
         if infinite.any():
             raise BadRowError(int(infinite.argmax()), f"{told} has an infinite number there")
-    if kind_of(column) == _SEVERAL:
+    if _kind_of(column) == _SEVERAL:
         first = plain(column.iloc[0])
         row, wrong = next((i, one) for i, one in enumerate(column) if _kind(one) != _kind(first))
         raise BadRowError(

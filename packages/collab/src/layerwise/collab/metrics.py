@@ -45,7 +45,7 @@ class RankingMetric(RunningMean):
 
     def __init__(self, k: int = 10) -> None:
         super().__init__()
-        self.k = checked_k(k)
+        self.k = _checked_k(k)
 
     @property
     def name(self) -> str:
@@ -68,7 +68,7 @@ class RankingMetric(RunningMean):
         rows = (relevance > 0).any(1)
         if not rows.any():
             return
-        best = first_places(pred, targ, self.k)
+        best = _first_places(pred, targ, self.k)
         values = self.of_users(relevance.gather(1, best)[rows], relevance[rows])
         self._add(values.mean(), len(values))
 
@@ -205,7 +205,7 @@ class CoverageAtK(Metric):
     merges: ClassVar[Mapping[str, str]] = {"_shown": "max", "_possible": "max"}
 
     def __init__(self, k: int = 10) -> None:
-        self.k = checked_k(k)
+        self.k = _checked_k(k)
         self.reset()
 
     def reset(self) -> None:
@@ -232,7 +232,7 @@ class CoverageAtK(Metric):
         check_candidates("CoverageAtK", pred, targ)
         ranked = targ >= 0
         first = torch.zeros_like(ranked)
-        first.scatter_(1, first_places(pred, targ, self.k), True)
+        first.scatter_(1, _first_places(pred, targ, self.k), True)
         shown, possible = (first & ranked).any(0), ranked.any(0)
         if self._shown is None or self._possible is None:
             self._shown, self._possible = shown, possible
@@ -252,14 +252,14 @@ class CoverageAtK(Metric):
         return self._shown.sum().item() / max(self._possible.sum().item(), 1)
 
 
-def checked_k(k: int) -> int:
+def _checked_k(k: int) -> int:
     """`k`, if it is a number of places."""
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise ValueError(f"k={k!r}; give a whole number of places, at least 1")
     return k
 
 
-def first_places(pred: Tensor, targ: Tensor, k: int) -> Tensor:
+def _first_places(pred: Tensor, targ: Tensor, k: int) -> Tensor:
     """(B, k) the candidates with the highest scores, best first; k at most C.
 
     Those not in the ranking come last, and relevant ones behind others of the same score.

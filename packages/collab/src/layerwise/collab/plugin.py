@@ -22,7 +22,7 @@ plugin = Plugin(
         },
         "metric": {
             **_of("metrics", "of a ranking, up to place k",
-                  "CoverageAtK HitRateAtK MAPAtK NDCGAtK PrecisionAtK RecallAtK"),
+                  "CoverageAtK HitRateAtK MAPAtK NDCGAtK PrecisionAtK RankingMetric RecallAtK"),
         },
         "model": {
             **_of("models", "factors and biases of users and items", "EmbeddingDotBias"),

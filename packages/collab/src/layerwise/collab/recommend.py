@@ -77,7 +77,7 @@ def recommend(
 def _seen(data: Ratings, user: int, seen: Iterable[Any] | None) -> NDArray[np.int64]:
     """The codes of the items that a user has seen."""
     if seen is not None:
-        return np.array([known_code(data.items, one) for one in seen], dtype=np.int64)
+        return np.array([_known_code(data.items, one) for one in seen], dtype=np.int64)
     if not len(data.pairs):
         raise ValueError(
             "this learner has no ratings, as an export holds none, so what the user has seen is "
@@ -111,7 +111,7 @@ def similar(learn: Any, item: Any, n: int = 10) -> pd.DataFrame:
         )
     if n < 1:
         raise ValueError(f"n={n}; give how many items are wanted, at least 1")
-    code = known_code(data.items, item)
+    code = _known_code(data.items, item)
     factors = learn.model.tables(is_item=True)[0].weight.detach()
     cosines = F.cosine_similarity(factors[code], factors).cpu().numpy()
     left_out = ~data.items.trained
@@ -172,7 +172,7 @@ def ratings_of(learn: Any) -> Ratings:
     return data
 
 
-def known_code(ids: Ids, one: Any) -> int:
+def _known_code(ids: Ids, one: Any) -> int:
     """The code of an id that has to be known."""
     code = ids.code(one)
     if not code:
