@@ -85,11 +85,11 @@ class Tabular(FilteredBase):
         Raises:
             KeyError: if there is none of that name; names the nearest.
         """
-        if not self.has_column(name):
+        column = self._arrays.columns.get(name)
+        if column is None:
             known = list(map(str, self._arrays.columns))
             told = f"no column {name!r}.{nearest(str(name), known)} There are: {', '.join(known)}"
             raise KeyError(told)
-        column = self._arrays.columns[name]
         return column if self._rows is None else column[self._rows]
 
     def set_column(self, name: Any, values: Array) -> None:
@@ -445,10 +445,8 @@ class Tabular(FilteredBase):
 
     def decoded_batch(self, codes: Tensor, values: Tensor, target: Any = None) -> Tabular:
         """A batch as a table of what the columns held; `target` may be what was predicted."""
-        columns: dict[Any, Array] = {
-            name: codes[:, i].numpy() for i, name in enumerate(self.cat_names)
-        }
-        columns |= {name: values[:, i].numpy() for i, name in enumerate(self.cont_names)}
+        columns: dict[Any, Array] = dict(zip(self.cat_names, codes.numpy().T, strict=True))
+        columns |= zip(self.cont_names, values.numpy().T, strict=True)
         arrays = Arrays(columns, len(codes), is_encoded=True)
         arrays.target = target
         return Tabular(self.schema, arrays).decode()
