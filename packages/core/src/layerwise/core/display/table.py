@@ -141,13 +141,10 @@ def display_table(table: Table) -> None:
 
 
 def display_df(df: Any) -> None:
-    """Nothing; shows a frame of pandas (or one like it) in the notebook, or prints it.
+    """Nothing; shows a frame of pandas (or one like it) as a `Table`.
 
     Args:
-        df: anything with `columns` and `itertuples`; for a notebook also `to_html`.
+        df: anything with `columns` and `itertuples`. Its index is left out, and floats have six
+            digits: a frame by itself shows what single precision adds to them.
     """
-    if _is_notebook():
-        ipython = _ipython_display()
-        ipython.display(ipython.HTML(df.to_html()))
-    else:
-        print(Table(df.itertuples(index=False), columns=list(df.columns)))
+    display_table(Table(df.itertuples(index=False), columns=list(df.columns)))
