@@ -24,13 +24,13 @@ from layerwise.core.data.urls import URLs
 from layerwise.core.metrics.classification import accuracy
 from layerwise.core.metrics.regression import mae
 from layerwise.core.random import set_seed
-from layerwise.core.transforms.numeric import Normalize
 from layerwise.tabular.data import read_table
 from layerwise.tabular.dates import add_datepart
 from layerwise.tabular.frames import cont_cat_split
 from layerwise.tabular.learner import tabular_learner
 from layerwise.tabular.pandas_table import TabularPandas
 from layerwise.tabular.procs import Categorify, FillMissing
+from layerwise.tabular.quantiles import NormalizeQuantiles
 
 EXAMPLES = Path(__file__).resolve().parents[1]
 RATES = {"mlp": 5e-3, "resnet": 1e-3, "ft_transformer": 1e-3}
@@ -75,7 +75,7 @@ def prepared(df: pd.DataFrame, options: argparse.Namespace) -> TabularPandas:
     numbers, categories = cont_cat_split(by_type, dep_var=options.target)
     return TabularPandas(
         df,
-        [Categorify, FillMissing, Normalize],
+        [Categorify, FillMissing, NormalizeQuantiles],
         [*options.categories, *categories],
         [*options.numbers, *numbers],
         options.target,
