@@ -90,7 +90,9 @@ def shops(tmp_path):
     week = np.array([1, 2, 3, 4, 5, 9, 7])
     shops = []
     for name, growth in (("north", 0.0), ("south", 0.004)):
-        sold = 20 * week[days.day_of_week] * np.exp(growth * np.arange(400) + rng.normal(0, 0.02, 400))
+        sold = (
+            20 * week[days.day_of_week] * np.exp(growth * np.arange(400) + rng.normal(0, 0.02, 400))
+        )
         sold[-7:] = np.nan
         shops.append(pd.DataFrame({"day": days, "shop": name, "sold": sold}))
     table = pd.concat(shops).drop(index=[100, 101])  # some days are in no row
