@@ -8,8 +8,23 @@ from typing import Any
 import pandas as pd
 
 from layerwise.core.errors import nearest
+from layerwise.core.items import is_iter
 
 __all__: list[str] = []
+
+Names = Any  # of columns: a list of them, or one alone
+
+
+def listed_names(names: Names) -> list[Any]:
+    """The names of columns, of which one may be given alone.
+
+    Example:
+        >>> listed_names("age"), listed_names(None), listed_names(("age", "rooms"))
+        (['age'], [], ['age', 'rooms'])
+    """
+    if names is None:
+        return []
+    return list(names) if is_iter(names) and not isinstance(names, str) else [names]
 
 
 def require_columns(df: pd.DataFrame, names: Iterable[Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,11 +11,15 @@ import pandas as pd
 import torch
 
 from layerwise.core.data.csv_check import check_csv
+from layerwise.core.data.loader import loader_options
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.data.split import IndexSplitter, RandomSplitter
+from layerwise.core.errors import refuse_unknown
 from layerwise.core.types import PathLike
+from layerwise.tabular.columns import Names, listed_names
 from layerwise.tabular.frames import cont_cat_split
-from layerwise.tabular.pandas_table import Names, TabularPandas, listed_names
+from layerwise.tabular.loader import TabDataLoader
+from layerwise.tabular.pandas_table import TabularPandas
 from layerwise.tabular.procs import Categorify, FillMissing
 from layerwise.tabular.quantiles import NormalizeQuantiles
 from layerwise.tabular.source import Source
@@ -73,6 +78,9 @@ class TabularDataLoaders(DataLoaders):
             device: where batches go; `default_device()` when None.
             kwargs: other arguments of `Tabular.dataloaders`.
         """
+        known = {*_own(cls.from_df), *_own(TabularPandas.dataloaders)}
+        known |= set(loader_options(kwargs.get("dl_type") or TabDataLoader))
+        refuse_unknown("TabularDataLoaders.from_df", kwargs.keys() - known, known)
         if cat_names is None and cont_names is None:
             frame = df if isinstance(df, pd.DataFrame) else _frame_of(df)
             cont_names, cat_names = cont_cat_split(frame, dep_var=listed_names(y_names))
@@ -132,6 +140,11 @@ def read_table(
     return pd.read_csv(
         Path(csv), skipinitialspace=skipinitialspace, delimiter=delimiter, encoding=encoding
     )
+
+
+def _own(function: Callable[..., Any]) -> set[str]:
+    """The names of its parameters, for a sentence that names the nearest."""
+    return signature(function).parameters.keys() - {"self", "kwargs"}
 
 
 def _frame_of(data: Any) -> pd.DataFrame:

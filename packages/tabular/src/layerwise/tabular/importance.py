@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from layerwise.core.data.array_loader import ArrayDataset, ArrayDL
+from layerwise.core.random import isolated
 from layerwise.core.train.progress import no_bar
 
 __all__ = ["FeatureImportance", "feature_importance"]
@@ -125,7 +126,7 @@ def _shuffled(
 
 def _worth(learn: Any, rows: tuple[Tensor, ...], score: Score | None) -> float:
     loader = ArrayDL(ArrayDataset(*rows, n_inp=2), bs=1024, device=learn.dls.device)
-    with no_bar(learn):
+    with no_bar(learn), isolated(0):  # which leaves the seeds of what comes later
         if score is None:
             return -float(learn.validate(dl=loader)[0])
         return float(score(*learn.get_preds(dl=loader)))

@@ -12,16 +12,14 @@ import torch
 
 from layerwise.core.data.filtered import SplitLists
 from layerwise.core.errors import names_nearest
-from layerwise.core.items import is_iter
 from layerwise.core.train.freed_memory import give_back_freed
+from layerwise.tabular.columns import Names, listed_names
 from layerwise.tabular.schema import Schema, read_arrays
 from layerwise.tabular.source import Array, Source
 from layerwise.tabular.table import Tabular
 from layerwise.tabular.targets import block_for, steps_of_block, target_of
 
 __all__ = ["TabularPandas"]
-
-Names = Any  # of columns: a list of them, or one alone
 
 _FEW_VALUES = 10  # whole numbers as targets that are more likely classes
 
@@ -126,18 +124,6 @@ class TabularPandas(Tabular):
         self.schema.target = target_of(names, steps_of_block(block))
         train = self.train if self.splits is not None else self
         self.schema.target.learn({name: train.column(name) for name in names})
-
-
-def listed_names(names: Names) -> list[Any]:
-    """The names of columns, of which one may be given alone.
-
-    Example:
-        >>> listed_names("age"), listed_names(None), listed_names(("age", "rooms"))
-        (['age'], [], ['age', 'rooms'])
-    """
-    if names is None:
-        return []
-    return list(names) if is_iter(names) and not isinstance(names, str) else [names]
 
 
 def _refuse_names(source: Source, cats: list[Any], conts: list[Any], ys: list[Any]) -> None:

@@ -181,8 +181,11 @@ class Tabular(FilteredBase):
         return pd.DataFrame(columns, index=self._index(), copy=is_shared)
 
     def _index(self) -> pd.Index | None:
-        index = self._arrays.index
-        return index if index is None or self._rows is None else index[self._rows]
+        """The labels of these rows; their numbers where the whole table has no labels."""
+        index, rows = self._arrays.index, self._rows
+        if rows is None:
+            return index
+        return pd.Index(rows) if index is None else index[rows]
 
     @property
     def items(self) -> pd.DataFrame:

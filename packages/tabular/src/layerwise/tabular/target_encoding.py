@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from layerwise.core.errors import nearest
+from layerwise.tabular.columns import Names, listed_names
 from layerwise.tabular.procs import TabularProc
 from layerwise.tabular.targets import Several
 
@@ -27,7 +28,7 @@ class TargetEncode(TabularProc):
     several classes, labels or targets there is one for each.
 
     Args:
-        names: the columns to encode; all columns of categories when None. They stay.
+        names: the columns to encode, or one; all columns of categories when None. They stay.
         smoothing: how many rows the mean of all rows counts for.
         folds: parts of the training rows; 2 or more.
         seed: decides the folds.
@@ -51,7 +52,7 @@ class TargetEncode(TabularProc):
 
     def __init__(
         self,
-        names: Sequence[Any] | None = None,
+        names: Names = None,
         smoothing: float = 20.0,
         folds: int = 5,
         seed: int = 0,
@@ -64,7 +65,7 @@ class TargetEncode(TabularProc):
             raise ValueError(f"folds={folds}; a row is encoded by other rows, so give 2 or more")
         if smoothing < 0:
             raise ValueError(f"smoothing={smoothing}; it is a number of rows, 0 or more")
-        self.names = None if names is None else list(names)
+        self.names = None if names is None else listed_names(names)
         self.smoothing, self.folds, self.seed = smoothing, folds, seed
         self.means = {name: np.asarray(rows) for name, rows in (means or {}).items()}
         self.columns = {name: list(new) for name, new in (columns or {}).items()}
