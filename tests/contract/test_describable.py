@@ -27,6 +27,7 @@ DESCRIBED = ("callback", "layer", "loss", "metric", "reader", "splitter", "trans
 MADE = {
     "tabular/CategoryEmbeddings": ([(4, 3)],),
     "tabular/SeveralLosses": ([nn.CrossEntropyLoss(), nn.MSELoss()], [2, 1]),
+    "tabular/Rescale": ([1.0], [2.0]),
     "tabular/TimeSplitter": ("Date",),
     "core/AccumMetric": (nn.functional.mse_loss,),
     "core/AttrGetter": ("stem",),

@@ -13,6 +13,7 @@ from layerwise.tabular.table import *
 from layerwise.tabular.pandas_table import *
 from layerwise.tabular.data import *
 from layerwise.tabular.models.inputs import *
+from layerwise.tabular.models.outputs import *
 from layerwise.tabular.models.mlp import *
 from layerwise.tabular.models.resnet import *
 from layerwise.tabular.models.ft_transformer import *

@@ -54,6 +54,9 @@ def tabular_learner(
 ) -> Learner:
     """A learner with a model for the columns of `dls`.
 
+    Targets that are numbers may be of any size: where neither a range nor a loss is given, models
+    of this package bring their outputs to mean and deviation of the targets (`y_stats`).
+
     Args:
         dls: loaders of a table.
         layers: features after each hidden layer of "mlp"; [200, 100] when None.
@@ -111,6 +114,9 @@ def tabular_learner(
         )
     if y_range is not None:
         settings["y_range"] = y_range
+    scale = dls.train_ds.target_stats() if loss_func is None and make in _ARCHS.values() else None
+    if scale is not None and len(scale[0]) == n_out and settings.get("y_range") is None:
+        settings.setdefault("y_stats", scale)
     model = make(get_emb_sz(dls, emb_szs), len(dls.cont_names), n_out, **settings)
     return Learner(
         dls, model, loss_func, opt_func, lr, splitter, cbs, metrics, path, model_dir, wd,

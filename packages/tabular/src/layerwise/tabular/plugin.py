@@ -22,6 +22,7 @@ plugin = Plugin(
             "CategoryEmbeddings": _entry(
                 "models.inputs:CategoryEmbeddings", "columns of categories as numbers"
             ),
+            "Rescale": _entry("models.outputs:Rescale", "outputs on the scale of targets"),
         },
         "learner": {
             "tabular_learner": _entry("learner:tabular_learner", "a model for a table"),

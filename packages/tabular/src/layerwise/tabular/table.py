@@ -286,6 +286,14 @@ class Tabular(FilteredBase):
         """How many outputs the targets need."""
         return 0 if self.schema.target is None else self.schema.target.c
 
+    def target_stats(self) -> tuple[list[float], list[float]] | None:
+        """Means and deviations of targets that are numbers, over these rows; None for others."""
+        target, values = self.schema.target, self._arrays.target
+        if target is None or values is None:
+            return None
+        rows = self._rows
+        return target.stats(values if rows is None else values[torch.from_numpy(rows)])
+
     # -- new rows --------------------------------------------------------------------------
 
     def new(self, data: Any, *, with_labels: bool | None = None, inplace: bool = False) -> Tabular:

@@ -59,6 +59,10 @@ class Target:
         """The columns again."""
         raise NotImplementedError
 
+    def stats(self, values: Tensor) -> tuple[list[float], list[float]] | None:  # noqa: ARG002 - of numbers
+        """Mean and deviation of each target; None for what has none."""
+        return None
+
 
 class _Numbers(Target):
     """One or several columns of numbers: (N, T) floats."""
@@ -82,6 +86,13 @@ class _Numbers(Target):
                 raise ValueError(_missing(name, np.isnan(values)))
             made[:, i] = torch.from_numpy(np.array(values))  # those of pandas are read-only
         return made
+
+    def stats(self, values: Tensor) -> tuple[list[float], list[float]] | None:
+        """Mean and deviation of each target."""
+        if not len(values):
+            return None
+        wide = values.double()
+        return wide.mean(0).tolist(), wide.std(0, correction=0).tolist()
 
     def decode(self, values: Tensor) -> dict[Any, Array]:
         """The numbers by column."""

@@ -3,4 +3,5 @@
 from layerwise.tabular.models.ft_transformer import *
 from layerwise.tabular.models.inputs import *
 from layerwise.tabular.models.mlp import *
+from layerwise.tabular.models.outputs import *
 from layerwise.tabular.models.resnet import *

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone reads
 from torch import Tensor, nn
 
-from layerwise.core.nn.activations import SigmoidRange
 from layerwise.core.nn.module import Module
 from layerwise.tabular.models.inputs import CategoryEmbeddings, check_columns, check_sizes
+from layerwise.tabular.models.outputs import Stats, scaled_outputs
 
 __all__ = ["FTTransformer", "tokenizer_split"]
 
@@ -45,6 +45,7 @@ class FTTransformer(Module):
         ffn_p: share of features that dropout hides inside the feed-forward part.
         residual_p: share of what each part of a block adds that dropout hides.
         y_range: (low, high) that the outputs are squashed into; any number when None.
+        y_stats: (means, deviations) of the targets, which outputs are brought to, see `Rescale`.
         unknown_p: share of codes taken for 0 in training, see `CategoryEmbeddings`.
 
     Raises:
@@ -70,6 +71,7 @@ class FTTransformer(Module):
         residual_p: float = 0.0,
         y_range: tuple[float, float] | None = None,
         unknown_p: float = 0.01,
+        y_stats: Stats | None = None,
     ) -> None:
         check_sizes(emb_szs, n_cont)
         if width % heads:
@@ -89,7 +91,7 @@ class FTTransformer(Module):
                 for i in range(blocks)
             )
         )
-        squash = [] if y_range is None else [SigmoidRange(*y_range)]
+        squash = scaled_outputs(out_sz, y_range, y_stats)
         self.head = nn.Sequential(nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, out_sz), *squash)
 
     @property

@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from layerwise.core.errors import refuse_unknown
-from layerwise.core.nn.activations import SigmoidRange, inplace_relu
+from layerwise.core.nn.activations import inplace_relu
 from layerwise.core.nn.linear import LinBnDrop
 from layerwise.core.nn.module import Module
 from layerwise.core.nn.norm import BatchNorm
 from layerwise.tabular.models.inputs import CategoryEmbeddings, check_columns, check_sizes
+from layerwise.tabular.models.outputs import Stats, scaled_outputs
 
 __all__ = ["TabularModel", "TabularOptions", "tabular_config"]
 
@@ -40,6 +41,7 @@ class TabularModel(Module):
             none when None.
         embed_p: share of the embedded numbers that dropout hides.
         y_range: (low, high) that the outputs are squashed into; any number when None.
+        y_stats: (means, deviations) of the targets, which outputs are brought to, see `Rescale`.
         use_bn: batch normalisation in the hidden layers.
         bn_final: in the last layer too.
         bn_cont: normalise the numbers by batch first, whatever their size.
@@ -72,6 +74,7 @@ class TabularModel(Module):
         act_cls: Activation = inplace_relu,
         lin_first: bool = True,
         unknown_p: float = 0.01,
+        y_stats: Stats | None = None,
     ) -> None:
         check_sizes(emb_szs, n_cont)
         self.n_cont = n_cont
@@ -85,7 +88,7 @@ class TabularModel(Module):
             for i, p in enumerate(shares)
         ]
         last = LinBnDrop(widths[-1], out_sz, bn=use_bn and bn_final, lin_first=lin_first)
-        squash = [] if y_range is None else [SigmoidRange(*y_range)]
+        squash = scaled_outputs(out_sz, y_range, y_stats)
         self.layers = nn.Sequential(*hidden, last, *squash)
 
     def forward(self, x_cat: Tensor | None = None, x_cont: Tensor | None = None) -> Tensor:
@@ -131,6 +134,7 @@ class TabularOptions(TypedDict, total=False):
     act_cls: Activation
     lin_first: bool
     unknown_p: float
+    y_stats: Stats | None
 
 
 def tabular_config(**settings: Unpack[TabularOptions]) -> TabularOptions:

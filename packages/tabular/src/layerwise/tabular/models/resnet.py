@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from layerwise.core.nn.activations import SigmoidRange
 from layerwise.core.nn.module import Module
 from layerwise.core.nn.norm import BatchNorm
 from layerwise.tabular.models.inputs import CategoryEmbeddings, check_columns, check_sizes
+from layerwise.tabular.models.outputs import Stats, scaled_outputs
 
 __all__ = ["TabularResNet"]
 
@@ -36,6 +36,7 @@ class TabularResNet(Module):
         hidden_p: share of features that dropout hides inside a block.
         residual_p: share of what a block adds that dropout hides.
         y_range: (low, high) that the outputs are squashed into; any number when None.
+        y_stats: (means, deviations) of the targets, which outputs are brought to, see `Rescale`.
         unknown_p: share of codes taken for 0 in training, see `CategoryEmbeddings`.
 
     Raises:
@@ -59,6 +60,7 @@ class TabularResNet(Module):
         residual_p: float = 0.0,
         y_range: tuple[float, float] | None = None,
         unknown_p: float = 0.01,
+        y_stats: Stats | None = None,
     ) -> None:
         check_sizes(emb_szs, n_cont)
         self.n_cont = n_cont
@@ -68,7 +70,7 @@ class TabularResNet(Module):
         self.blocks = nn.Sequential(
             *(_Block(width, hidden, hidden_p, residual_p) for _ in range(blocks))
         )
-        squash = [] if y_range is None else [SigmoidRange(*y_range)]
+        squash = scaled_outputs(out_sz, y_range, y_stats)
         self.head = nn.Sequential(
             BatchNorm(width, ndim=1), nn.ReLU(inplace=True), nn.Linear(width, out_sz), *squash
         )
