@@ -6,6 +6,8 @@ from the builtin that Python programmers would catch (`ValueError`, `TypeError`,
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from functools import wraps
@@ -24,6 +26,7 @@ __all__ = [
     "names_nearest",
     "nearest",
     "refuse_unknown",
+    "warn_user",
 ]
 
 
@@ -150,3 +153,20 @@ def refuse_unknown(caller: str, unknown: Iterable[str], known: Iterable[str]) ->
             f"{caller} got an unknown keyword {name!r}.{nearest(name, names)} "
             f"It takes: {', '.join(names)}"
         )
+
+
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """Nothing; warns at the line outside of layerwise that led here, however far up it is.
+
+    Args:
+        message: what there is to say.
+        category: the kind of warning.
+    """
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and _is_ours(frame.f_globals):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_ours(names: dict[str, object]) -> bool:
+    return str(names.get("__name__", "")).partition(".")[0] == "layerwise"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, Self
 
@@ -11,13 +10,13 @@ import pandas as pd
 import torch
 
 from layerwise.core.data.filtered import SplitLists
-from layerwise.core.errors import names_nearest
+from layerwise.core.errors import names_nearest, warn_user
 from layerwise.core.train.freed_memory import give_back_freed
 from layerwise.tabular.columns import Names, listed_names
 from layerwise.tabular.schema import Schema, read_arrays
 from layerwise.tabular.source import Array, Source
 from layerwise.tabular.table import Tabular
-from layerwise.tabular.targets import block_for, steps_of_block, target_of
+from layerwise.tabular.targets import block_for, refuse_missing_targets, steps_of_block, target_of
 
 __all__ = ["TabularPandas"]
 
@@ -118,6 +117,7 @@ class TabularPandas(Tabular):
         if not names:
             return
         columns = {name: self._arrays.columns[name] for name in names}
+        refuse_missing_targets(columns)
         if self._y_block is None:
             _hint_at_classes(columns)
         block = block_for(columns) if self._y_block is None else self._y_block
@@ -163,10 +163,9 @@ def _checked_splits(splits: Any, count: int) -> SplitLists | None:
     trains[made[0]] = True
     shared = sum(int(trains[rows].sum()) for rows in made[1:])
     if shared:
-        warnings.warn(
+        warn_user(
             f"{shared} rows are for training and for validation at once, which then measures "
             "what was learnt by heart",
-            stacklevel=4,
         )
     return made
 
@@ -179,9 +178,8 @@ def _hint_at_classes(columns: Mapping[Any, Array]) -> None:
         values = pd.unique(column)
         if len(values) <= _FEW_VALUES:
             listed = ", ".join(map(str, sorted(values)))
-            warnings.warn(
+            warn_user(
                 f"the target {name!r} has only the whole numbers {listed} and is taken as a number "
                 "to predict; for classes pass y_block=CategoryBlock(), for numbers "
                 "y_block=RegressionBlock()",
-                stacklevel=6,
             )

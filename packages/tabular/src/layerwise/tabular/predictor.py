@@ -43,7 +43,10 @@ class TabularPredictor(Predictor):
         table = self._source.dataset.test_set(items)
         batch = self._source.after_batch(table.batch(self.learn.dls.device))
         preds, decoded = self.outputs(batch)
-        yield from self.decode(batch, preds, decoded, with_input=with_input)
+        for found in self.decode(batch, preds, decoded, with_input=with_input):
+            if len(table) == 1:  # of several rows it is not known which had them
+                found[int(with_input)].unseen = table.unseen
+            yield found
 
     def decode(
         self, batch: Any, preds: Any, decoded: Any, *, with_input: bool = False

@@ -5,7 +5,6 @@ Each step works on whole columns, and on those of a single row the same way.
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from layerwise.core.errors import nearest
+from layerwise.core.errors import nearest, warn_user
 from layerwise.core.transforms.category import CategoryMap
 from layerwise.core.transforms.numeric import Normalize
 from layerwise.core.transforms.transform import InplaceTransform
@@ -222,7 +221,7 @@ class Categorify(TabularProc):
                 self._count(to, name, column[unknown])
             to.set_column(name, codes.astype(_narrowest(len(vocab)), copy=False))
         if to.unseen and self.on_unseen == "warn":
-            warnings.warn(_told(to.unseen), stacklevel=2)
+            warn_user(_told(to.unseen))
 
     def _count(self, to: Any, name: Any, values: Array) -> None:
         seen_now = Counter(str(value) for value in values[~pd.isna(values)])

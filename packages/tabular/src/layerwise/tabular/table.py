@@ -8,7 +8,6 @@ views from then on. Splits are row numbers into the same arrays, so nothing is h
 from __future__ import annotations
 
 import copy
-import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from numbers import Real
@@ -20,7 +19,7 @@ import torch
 from torch import Tensor
 
 from layerwise.core.data.filtered import FilteredBase, SplitLists
-from layerwise.core.errors import DataError, nearest
+from layerwise.core.errors import DataError, nearest, warn_user
 from layerwise.core.items import L
 from layerwise.core.transforms.pipeline import Pipeline
 from layerwise.tabular.codes import objects
@@ -318,10 +317,9 @@ class Tabular(FilteredBase):
         extra = [name for name in source.names if name not in schema.known_names]
         if extra:
             listed = ", ".join(repr(name) for name in extra[:8])
-            warnings.warn(
+            warn_user(
                 f"left out, since the training table has no such columns: {listed}"
                 f"{', ...' if len(extra) > 8 else ''}",
-                stacklevel=2,
             )
         made = Tabular(schema, read_arrays(source, names, schema.read[1]))
         made._write_to = data if inplace else None

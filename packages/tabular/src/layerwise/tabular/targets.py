@@ -128,12 +128,8 @@ class _Classes(Target):
 
     def learn(self, columns: Columns) -> None:
         """Learn the classes of the training rows."""
-        column = columns[self.names[0]]
-        missing = pd.isna(column)
-        if missing.any():
-            raise ValueError(_missing(self.names[0], missing))
         if self.vocab is None:
-            self._to_class.setups(pd.Series(column))
+            self._to_class.setups(pd.Series(columns[self.names[0]]))
 
     def encode(self, columns: Columns) -> Tensor:
         """(N,) indices."""
@@ -316,6 +312,18 @@ def _labels_of(value: Any, name: Any) -> list[Any]:
             "y_names and give MultiCategoryBlock(encoded=True, vocab=y_names)"
         )
     return list(value)
+
+
+def refuse_missing_targets(columns: Columns) -> None:
+    """Refuse targets that are missing in some row of the whole table, so that its number is right.
+
+    Raises:
+        ValueError: names the column and the first such row.
+    """
+    for name, column in columns.items():
+        missing = np.asarray(pd.isna(column))
+        if missing.any():
+            raise ValueError(_missing(name, missing))
 
 
 def _missing(name: Any, where: np.ndarray) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence, Sized
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor
 
 from layerwise.core.display.titled import ShowTitle
-from layerwise.core.errors import nearest
+from layerwise.core.errors import nearest, warn_user
 from layerwise.core.items import L
 from layerwise.core.tensors import TensorCategory, TensorMultiCategory
 from layerwise.core.transforms.transform import Transform
@@ -273,10 +272,9 @@ class Categorize(_Vocabulary):
             self.vocab = self._map(dsets, sort=self.sort)
             count = len(dsets) if isinstance(dsets, Sized) else 0
             if len(self.vocab) == 1 and count >= _ENOUGH:
-                warnings.warn(
+                warn_user(
                     f"all {count} labels are {self.vocab[0]!r}; one class leaves nothing to learn. "
                     "Look at what gives the labels (the folder, get_y), or pass vocab=",
-                    stacklevel=2,
                 )
 
     def encodes(self, o: object) -> TensorCategory:
