@@ -111,6 +111,11 @@ def test_missing_targets_are_named_with_the_first_row(values, missing):
               y_block=CategoryBlock() if values[0] == "a" else RegressionBlock())  # fmt: skip
 
 
+def test_missing_targets_are_counted_in_the_whole_table():
+    with pytest.raises(ValueError, match="'y' is missing in 2 rows, the first of them row 1;"):
+        table(y=["a", None, "b", "a", None], splits=([2, 3, 4], [0, 1]))
+
+
 def test_a_class_of_validation_alone_is_named_with_its_row():
     with pytest.raises(
         ValueError, match=r"column 'y', row 2: label 'astronaut' is not among the 2"

@@ -118,6 +118,7 @@ class TabularPandas(Tabular):
             return
         columns = {name: self._arrays.columns[name] for name in names}
         refuse_missing_targets(columns)
+        refuse_missing_targets(columns)
         if self._y_block is None:
             _hint_at_classes(columns)
         block = block_for(columns) if self._y_block is None else self._y_block
