@@ -11,7 +11,10 @@ from layerwise.collab.negatives import *
 from layerwise.collab.ratings import *
 from layerwise.collab.data import *
 from layerwise.collab.models import *
+from layerwise.collab.features import *
+from layerwise.collab.feature_model import *
 from layerwise.collab.unseen import *
 from layerwise.collab.recommend import *
 from layerwise.collab.ranking import *
+from layerwise.collab.plot import *
 from layerwise.collab.learner import *

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import nn
 
+from layerwise.collab.feature_model import FeatureDotBias
+from layerwise.collab.features import feature_matrix
 from layerwise.collab.models import CollabModel, EmbeddingDotBias, EmbeddingNN
 from layerwise.collab.ratings import Ratings
 from layerwise.collab.recommend import recommend, similar
@@ -50,6 +53,8 @@ def collab_learner(
     layers: Sequence[int] | None = None,
     config: Mapping[str, Any] | None = None,
     y_range: tuple[float, float] | None = None,
+    user_features: pd.DataFrame | None = None,
+    item_features: pd.DataFrame | None = None,
     loss_func: Callable[..., Any] | None = None,
     opt_func: Callable[..., BaseOptimizer] = Adam,
     lr: float | slice = 5e-3,
@@ -75,6 +80,9 @@ def collab_learner(
         config: more settings of `EmbeddingNN`: `ps`, `embed_p`, `use_bn`.
         y_range: the lowest and highest score; slightly more than the ratings have, as (0, 5.5) for
             1 to 5. None: any number, from the mean rating on.
+        user_features: what else is known of users, a row for each: see `feature_matrix`. It adds to
+            their factors (`FeatureDotBias`).
+        item_features: what else is known of items, likewise.
         loss_func: see `Learner`, as is all from here on; that of the data when None.
         opt_func: makes the optimizer.
         lr: default learning rate; 5e-3, since most rows of an embedding see few batches.
@@ -98,18 +106,19 @@ def collab_learner(
             f"collab_learner takes CollabDataLoaders, not {type(dls).__name__} of other data; "
             "Learner takes a model of your own"
         )
+    known = {"user_features": user_features, "item_features": item_features}
     model: CollabModel
     if use_nn:
+        _refuse("a setting of factors; leave out use_nn", known)
         settings = dict(config or {})
         refuse_unknown("config", settings.keys() - _OF_NN, _OF_NN)
         sizes = get_emb_sz(dls) if emb_szs is None else emb_szs
         widths = [n_factors] if layers is None else layers
         model = EmbeddingNN(sizes, widths, y_range=y_range, **settings)
     else:
-        _refuse_of_nn(emb_szs=emb_szs, layers=layers, config=config)
-        is_rated = data.negatives is None and y_range is None
-        mean = data.mean() if is_rated else 0.0
-        model = EmbeddingDotBias.from_classes(n_factors, dls.classes, y_range=y_range, mean=mean)
+        of_network = {"emb_szs": emb_szs, "layers": layers, "config": config}
+        _refuse("a setting of the network; pass use_nn=True as well", of_network)
+        model = _of_factors(data, n_factors, y_range, user_features, item_features)
     learn = CollabLearner(
         dls, model.name_rows(dls.classes), loss_func, opt_func=opt_func, lr=lr, splitter=splitter,
         cbs=cbs, metrics=metrics, path=path, model_dir=model_dir, wd=wd, wd_bn_bias=wd_bn_bias,
@@ -123,8 +132,29 @@ def collab_learner(
 _OF_NN = frozenset({"ps", "embed_p", "use_bn"})
 
 
-def _refuse_of_nn(**settings: Any) -> None:
-    """Refuse what only the network would read."""
+def _refuse(told: str, settings: Mapping[str, Any]) -> None:
+    """Refuse what nobody would read."""
     given = [name for name, value in settings.items() if value is not None]
     if given:
-        raise ValueError(f"{given[0]}= is a setting of the network; pass use_nn=True as well")
+        raise ValueError(f"{given[0]}= is {told}")
+
+
+def _of_factors(
+    data: Ratings,
+    n_factors: int,
+    y_range: tuple[float, float] | None,
+    user_features: pd.DataFrame | None,
+    item_features: pd.DataFrame | None,
+) -> EmbeddingDotBias:
+    """A product of factors for these users and items, features among them where there are some."""
+    is_rated = data.negatives is None and y_range is None
+    mean = data.mean() if is_rated else 0.0
+    sizes = n_factors, len(data.users), len(data.items)
+    if user_features is None and item_features is None:
+        return EmbeddingDotBias(*sizes, y_range=y_range, mean=mean)
+    users, items = (
+        torch.zeros(len(ids), 0) if df is None else feature_matrix(df, ids)
+        for df, ids in ((user_features, data.users), (item_features, data.items))
+    )
+    model = FeatureDotBias(*sizes, users.shape[1], items.shape[1], y_range, mean)
+    return model.know(users, items)

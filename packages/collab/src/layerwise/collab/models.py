@@ -52,7 +52,7 @@ class CollabModel(Module):
             users, items = x
             return self.scores_of_all(users, items)
         if x.shape[1] == 2:
-            return self.scores(x[:, 0], x[:, 1])
+            return self.scores(*x.unbind(1))
         return self.scores(x[:, :1], x[:, 1:])
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
@@ -67,6 +67,14 @@ class CollabModel(Module):
         """The embeddings of items, or of users: a row for each code."""
         raise NotImplementedError(f"{type(self).__name__} has to define `tables`")
 
+    def factors(self, codes: Tensor, *, is_item: bool) -> Tensor:
+        """(..., K) what the model knows of the items or users with these (...) codes.
+
+        Here it is their row of the first embedding.
+        """
+        rows: Tensor = self.tables(is_item=is_item)[0](codes)
+        return rows
+
     @torch.no_grad()
     def fill_unseen(self, users: Tensor, items: Tensor) -> None:
         """Give all rows that were not trained the mean of those that were, in each embedding.
@@ -74,12 +82,20 @@ class CollabModel(Module):
         Args:
             users: (U,) whether each row was trained.
             items: (I,) likewise.
+
+        Raises:
+            ValueError: if an embedding has another number of rows.
         """
         for trained, is_item in ((users, False), (items, True)):
             if not trained.any() or trained.all():
                 continue
             for table in self.tables(is_item=is_item):
                 weight = table.weight
+                if len(weight) != len(trained):
+                    raise ValueError(
+                        f"the model has {len(weight)} rows of {'items' if is_item else 'users'}, "
+                        f"and the data have {len(trained)}; make it anew for these classes"
+                    )
                 mask = trained.to(weight.device)
                 weight[~mask] = weight[mask].mean(0)
 
@@ -181,18 +197,25 @@ class EmbeddingDotBias(CollabModel):
                 )
         own = {name: classes[name] for name in names}
         n_users, n_items = map(len, own.values())
-        return cls(n_factors, n_users, n_items, y_range, mean).name_rows(own)
+        model = cls(n_factors, n_users, n_items, y_range=y_range, mean=mean)
+        return model.name_rows(own)
 
     def scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Scores of pairs: (B,) for (B,) codes of users and of items, (B, C) for (B, 1), (B, C)."""
-        product = torch.linalg.vecdot(self.u_weight(users), self.i_weight(items))
-        biases: Tensor = self.u_bias(users) + self.i_bias(items)
-        return self._squashed(product + biases.squeeze(-1))
+        user, item = self.factors(users, is_item=False), self.factors(items, is_item=True)
+        biases = self.biases(users, is_item=False) + self.biases(items, is_item=True)
+        return self._squashed(torch.linalg.vecdot(user, item) + biases.squeeze(-1))
 
     def scores_of_all(self, users: Tensor, items: Tensor) -> Tensor:
         """(B, C) scores of all pairs of (B,) users and (C,) items."""
-        product = self.u_weight(users) @ self.i_weight(items).T
-        return self._squashed(product + self.u_bias(users) + self.i_bias(items).T)
+        user, item = self.factors(users, is_item=False), self.factors(items, is_item=True)
+        biases = self.biases(users, is_item=False) + self.biases(items, is_item=True).T
+        return self._squashed(user @ item.T + biases)
+
+    def biases(self, codes: Tensor, *, is_item: bool) -> Tensor:
+        """(..., 1) bias of the items or users with these (...) codes."""
+        rows: Tensor = (self.i_bias if is_item else self.u_bias)(codes)
+        return rows
 
     def _squashed(self, scores: Tensor) -> Tensor:
         if self.mean:
@@ -206,13 +229,12 @@ class EmbeddingDotBias(CollabModel):
     @torch.no_grad()
     def weight(self, arr: Any, is_item: bool = True) -> Tensor:
         """(N, K) factors of the items in `arr`, or of its users; without a gradient, on the CPU."""
-        return self.tables(is_item=is_item)[0].weight[self.codes(arr, is_item=is_item)].cpu()
+        return self.factors(self.codes(arr, is_item=is_item), is_item=is_item).cpu()
 
     @torch.no_grad()
     def bias(self, arr: Any, is_item: bool = True) -> Tensor:
         """(N,) bias of the items in `arr`, or of its users; without a gradient, on the CPU."""
-        bias = self.tables(is_item=is_item)[1].weight
-        return bias[self.codes(arr, is_item=is_item), 0].cpu()
+        return self.biases(self.codes(arr, is_item=is_item), is_item=is_item).squeeze(-1).cpu()
 
 
 class EmbeddingNN(CollabModel):

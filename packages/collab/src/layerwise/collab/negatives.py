@@ -151,5 +151,4 @@ class BatchNegatives(ItemTransform):
         x, *said = batch
         if isinstance(x, Tensor):
             return batch
-        pairs = torch.stack(list(x), 1)
-        return (pairs, *(each.diagonal() for each in said if each.ndim == 2))
+        return torch.stack(list(x), 1), said[0].diagonal()

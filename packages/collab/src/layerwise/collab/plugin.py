@@ -26,6 +26,7 @@ plugin = Plugin(
         },
         "model": {
             **_of("models", "factors and biases of users and items", "EmbeddingDotBias"),
+            **_of("feature_model", "factors of ids and of what is known of them", "FeatureDotBias"),
             **_of("models", "a network on embeddings of user and item", "EmbeddingNN"),
         },
         "transform": {

@@ -77,7 +77,7 @@ def recommend(
 def _seen(data: Ratings, user: int, seen: Iterable[Any] | None) -> NDArray[np.int64]:
     """The codes of the items that a user has seen."""
     if seen is not None:
-        return np.array([_known_code(data.items, one) for one in seen], dtype=np.int64)
+        return np.array([known_code(data.items, one) for one in seen], dtype=np.int64)
     if not len(data.pairs):
         raise ValueError(
             "this learner has no ratings, as an export holds none, so what the user has seen is "
@@ -104,16 +104,10 @@ def similar(learn: Any, item: Any, n: int = 10) -> pd.DataFrame:
         TypeError: if the model is none of ours, so that its factors are not known.
     """
     data = ratings_of(learn)
-    if not isinstance(learn.model, CollabModel):
-        raise TypeError(
-            f"the factors of a {type(learn.model).__name__} are not known here; subclass "
-            "CollabModel, and name its embeddings in tables"
-        )
     if n < 1:
         raise ValueError(f"n={n}; give how many items are wanted, at least 1")
-    code = _known_code(data.items, item)
-    factors = learn.model.tables(is_item=True)[0].weight.detach()
-    cosines = F.cosine_similarity(factors[code], factors).cpu().numpy()
+    code, factors = known_code(data.items, item), factors_of_items(learn)
+    cosines = F.cosine_similarity(factors[code], factors).numpy()
     left_out = ~data.items.trained
     left_out[code] = True
     return _best(data.items, cosines, left_out, n, "similarity")
@@ -172,7 +166,25 @@ def ratings_of(learn: Any) -> Ratings:
     return data
 
 
-def _known_code(ids: Ids, one: Any) -> int:
+def factors_of_items(learn: Any) -> Tensor:
+    """(I, K) what a model of ours knows of the items, on the CPU.
+
+    Raises:
+        TypeError: if the model is none of ours, so that its factors are not known.
+    """
+    if not isinstance(learn.model, CollabModel):
+        raise TypeError(
+            f"the factors of a {type(learn.model).__name__} are not known here; subclass "
+            "CollabModel, and name its embeddings in tables"
+        )
+    table = learn.model.tables(is_item=True)[0].weight
+    with torch.no_grad():
+        codes = torch.arange(len(table), device=table.device)
+        factors: Tensor = learn.model.factors(codes, is_item=True).cpu()
+    return factors
+
+
+def known_code(ids: Ids, one: Any) -> int:
     """The code of an id that has to be known."""
     code = ids.code(one)
     if not code:
