@@ -21,6 +21,7 @@ from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.interpret.classes import ClassificationInterpretation
 from layerwise.core.interpret.interpretation import Interpretation
 from layerwise.core.metrics.classification import accuracy
+from layerwise.core.nn.losses import CrossEntropyLossFlat, MSELossFlat
 from layerwise.core.random import set_seed
 from layerwise.core.restore import load_learner
 from layerwise.core.transforms.numeric import Normalize
@@ -30,6 +31,7 @@ from layerwise.tabular.learner import tabular_learner
 from layerwise.tabular.models.mlp import tabular_config
 from layerwise.tabular.pandas_table import TabularPandas
 from layerwise.tabular.procs import Categorify, FillMissing
+from layerwise.tabular.several_losses import SeveralLosses
 
 ARCHS = ["mlp", "resnet", "ft_transformer"]
 
@@ -263,9 +265,9 @@ def test_predictions_for_new_rows_with_their_targets():
 
 
 def test_predictions_for_several_targets_have_a_metric_of_each():
+    loss = SeveralLosses([CrossEntropyLossFlat(), MSELossFlat()], [2, 1])
     first = lambda pred, targ: accuracy(*loss.parts(pred, targ)[0])
     learn = learner(y_names=["pay", "rent"], metrics=first)
-    loss = learn.loss_func
     preds, targets, decoded = learn.get_preds(with_decoded=True)
     expected = (preds[:, :2].argmax(1) == targets[:, 0]).float().mean()
     assert learn.validate()[1] == pytest.approx(float(expected))
@@ -315,7 +317,7 @@ def test_two_trainings_with_one_seed_are_equal():
 def test_a_training_that_goes_on_ends_in_the_same_bits(tmp_path, arch):
     def trained(folder, stop=None):
         set_seed(0)
-        learn = learner(arch=arch, path=folder, cbs=Checkpoint("2ba", keep=None))
+        learn = learner(arch=arch, path=folder, cbs=Checkpoint("2ba", keep=None, background=False))
         with learn.no_logging(), learn.no_bar():
             learn.fit_one_cycle(2, 1e-2)
         return copy.deepcopy(learn.model.state_dict()), learn

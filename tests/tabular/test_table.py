@@ -342,9 +342,9 @@ def test_columns_and_splits_that_do_not_fit_are_refused(kwargs, said):
 
 def test_splits_of_what_is_no_number_are_refused():
     with pytest.raises(TypeError, match=r"a split is a list of row numbers, and one has 0\.5"):
-        TabularPandas(people(), None, None, "rooms", splits=([0.5], [1]))
+        TabularPandas(people(), None, None, "rooms", splits=np.array([[0.5], [1.0]]))
     with pytest.raises(TypeError, match="a split is a list of row numbers, and one has 'person 1'"):
-        TabularPandas(people(), None, None, "rooms", splits=(["person 1"], [1]))
+        TabularPandas(people(), None, None, "rooms", splits=np.array([["person 1"], ["person 2"]]))
 
 
 def test_splits_may_be_masks():
@@ -365,7 +365,7 @@ def test_a_table_without_rows_is_refused():
 
 def test_misspelt_keywords_are_told():
     with pytest.raises(TypeError, match=r"unknown keyword 'cat_name'\. Did you mean 'cat_names'"):
-        TabularPandas(people(), cat_name="job")
+        TabularPandas(people(), cat_name="job")  # type: ignore[call-arg]  # which is refused
 
 
 def test_columns_that_training_had_not_are_left_out_with_a_warning():
