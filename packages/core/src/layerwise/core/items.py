@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sized
 from functools import partial, reduce
 from itertools import chain, cycle, islice
 from itertools import starmap as lazy_starmap
@@ -34,6 +34,7 @@ __all__ = [
     "noop",
     "noops",
     "one_is_instance",
+    "range_of",
 ]
 
 SHOWN = 10  # items that a printed L shows; more would fill a notebook cell
@@ -110,6 +111,16 @@ def noops(_self: object, x: Any = None, *_args: object, **_kwargs: object) -> An
         3
     """
     return x
+
+
+def range_of(x: Sized) -> list[int]:
+    """The positions in `x`, as splitters take them.
+
+    Example:
+        >>> range_of(["a", "b", "c"])
+        [0, 1, 2]
+    """
+    return list(range(len(x)))
 
 
 def first(x: Iterable[X], f: Callable[[X], object] | None = None, default: Any = None) -> Any:
