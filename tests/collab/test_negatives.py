@@ -57,6 +57,29 @@ def test_all_that_was_not_taken_is_drawn_alike(taken):
     torch.testing.assert_close(shares, torch.full((7,), 1 / 7), atol=0.02, rtol=0)
 
 
+def test_training_does_not_know_what_validates():
+    """What users took in validation is drawn in training as often as what nobody took."""
+    pairs = np.array([(u, i) for u in range(1, 6) for i in range(u, u + 9)], np.int32)
+    valid = range(0, 45, 5)
+    whole = Ratings(USERS, ITEMS, pairs, negatives=3)
+    train, validation = whole.split([i for i in range(45) if i not in set(valid)], valid)
+    in_training = _drawn(ArrayDL(train, bs=64, after_batch=DrawNegatives(300)))
+    hidden = {tuple(pairs[i]) for i in valid if train.items.trained[pairs[i][1]]}
+    assert hidden <= in_training
+    assert not in_training & {tuple(row) for row in pairs[train.rows].tolist()}
+    # Candidates that validate are compared with what was taken: none of them was.
+    dl = ArrayDL(validation, bs=64, after_batch=DrawNegatives(300, all_splits=True))
+    assert not _drawn(dl) & set(map(tuple, pairs.tolist()))
+
+
+def _drawn(dl):
+    """The pairs that were drawn as not taken."""
+    x, relevance = dl.one_batch()
+    users, items = x[:, :1].expand(-1, x.shape[1] - 2), x[:, 2:]
+    kept = relevance[:, 1:] == 0
+    return set(zip(users[kept].tolist(), items[kept].tolist(), strict=True))
+
+
 def test_a_key_decides_what_is_drawn(taken):
     batches = []
     for epoch in (0, 0, 1):

@@ -283,7 +283,7 @@ def _candidates(train: Ratings) -> tuple[Any, Any]:
     if train.negatives is None:
         return None, None
     own = BatchNegatives() if train.negatives == "batch" else DrawNegatives(int(train.negatives))
-    return own, DrawNegatives(_VALIDATED)
+    return own, DrawNegatives(_VALIDATED, all_splits=True)
 
 
 def _refuse(settings: dict[str, Any], factory: Callable[..., Any]) -> None:

@@ -35,6 +35,9 @@ class DrawNegatives(ItemTransform):
 
     Args:
         count: items drawn for each row.
+        all_splits: leave out what users took in any split, not in that of the loader alone: for
+            validation. In training it would tell the model what validates, as the only items that
+            are never drawn.
 
     Raises:
         ValueError: if `count` is not positive.
@@ -49,11 +52,11 @@ class DrawNegatives(ItemTransform):
         (torch.Size([2, 4]), torch.Size([2, 3]))
     """
 
-    def __init__(self, count: int = 1) -> None:
+    def __init__(self, count: int = 1, all_splits: bool = False) -> None:
         if count < 1:
             raise ValueError(f"count={count}; give the number of items to draw, at least 1")
         super().__init__()
-        self.count = count
+        self.count, self.all_splits = count, all_splits
         self._items: Tensor | None = None
 
     def setups(self, dl: Any) -> None:
@@ -62,7 +65,8 @@ class DrawNegatives(ItemTransform):
         if isinstance(data, Ratings):
             self._items = torch.from_numpy(data.items.trained.nonzero()[0])
             self._size = len(data.items)
-            pairs = torch.from_numpy(np.asarray(data.pairs, np.int64))
+            rows = slice(None) if self.all_splits or data.rows is None else data.rows
+            pairs = torch.from_numpy(np.asarray(data.pairs[rows], np.int64))
             self._taken = self._key(pairs[:, 0], pairs[:, 1]).sort().values
 
     def encodes(self, batch: Any) -> Any:
