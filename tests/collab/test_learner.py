@@ -94,6 +94,8 @@ def test_one_row_is_predicted_in_any_form(dls, row):
     expected = learn.model.eval()(torch.tensor(code)).item()
     assert rating == pytest.approx(expected)
     assert decoded.item() == pred.item() == pytest.approx(expected)
+    pair, again, *_ = learn.predict(row, with_input=True)
+    assert (pair.user, pair.item, again) == (100, "film 03", rating)
 
 
 def test_several_rows_are_predicted_as_a_list_or_a_loader(dls, ratings):

@@ -6,6 +6,7 @@ from layerwise.collab.ids import *
 from layerwise.collab.tables import *
 from layerwise.collab.new_rows import *
 from layerwise.collab.losses import *
+from layerwise.collab.predictor import *
 from layerwise.collab.metrics import *
 from layerwise.collab.negatives import *
 from layerwise.collab.ratings import *

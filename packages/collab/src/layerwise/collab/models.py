@@ -212,6 +212,11 @@ class EmbeddingDotBias(CollabModel):
         biases = self.biases(users, is_item=False) + self.biases(items, is_item=True).T
         return self._squashed(user @ item.T + biases)
 
+    def factors(self, codes: Tensor, *, is_item: bool) -> Tensor:
+        """(..., K) factors of the items or users with these (...) codes."""
+        rows: Tensor = (self.i_weight if is_item else self.u_weight)(codes)
+        return rows
+
     def biases(self, codes: Tensor, *, is_item: bool) -> Tensor:
         """(..., 1) bias of the items or users with these (...) codes."""
         rows: Tensor = (self.i_bias if is_item else self.u_bias)(codes)

@@ -21,6 +21,7 @@ from torch import Tensor
 from layerwise.collab.ids import Ids
 from layerwise.collab.losses import BPRLoss, SampledSoftmaxLoss
 from layerwise.collab.new_rows import new_rows
+from layerwise.collab.predictor import CollabPredictor
 from layerwise.collab.tables import rating_values, rows_placed
 from layerwise.collab.types import Rating, UserItem
 from layerwise.core.arrays import save_array
@@ -66,6 +67,9 @@ class Ratings:
         >>> ratings.gather(torch.tensor([1]))
         (tensor([[2, 1]]), tensor([5.]))
     """
+
+    predictor_type = CollabPredictor
+    """What a learner predicts rows with."""
 
     def __init__(
         self,
