@@ -161,7 +161,8 @@ def measure_error(folder: Path | None, with_peers: bool) -> None:
         set_seed(number)
         learn = fastai_learner(df, valid)
         quietly(learn, 5)
-        preds, targets = learn.get_preds()
+        with learn.no_bar():
+            preds, targets = learn.get_preds()
         found.append(float((preds.flatten() - targets.flatten()).square().mean().sqrt()))
     _print_errors("fastai, y_range=(0, 5.5), wd=0.1", found)
 
