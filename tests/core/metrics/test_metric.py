@@ -85,7 +85,7 @@ def test_the_smooth_loss_is_the_debiased_moving_average_worked_by_hand():
         smooth.accumulate(Loop(loss=loss))
         average = 0.98 * average + 0.02 * loss
         assert smooth.value == pytest.approx(average / (1 - 0.98**step))
-        assert smooth.tensor.item() == smooth.value
+        assert smooth.unread == smooth.value
     smooth.reset()
     assert smooth.value is None
 

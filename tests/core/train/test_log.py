@@ -38,7 +38,7 @@ def test_the_recorder_publishes_each_batch_and_each_row(make_learner):
     assert [(e.item(), e.step, e.epoch, e.split) for e in of(heard, "loss")] == [
         (loss, number + 1, number // 4, "train") for number, loss in enumerate(losses)
     ]
-    assert [e.item() for e in of(heard, "smooth_loss")] == learn.recorder.losses
+    assert [e.value for e in of(heard, "smooth_loss")] == learn.recorder.losses
     assert [e.item() for e in of(heard, "lr_0")] == [0.1] * 8
     for place, (name, split) in enumerate(
         [("train_loss", "train"), ("valid_loss", "valid"), ("mae", "valid")]

@@ -237,6 +237,27 @@ def test_a_cancelled_fit_keeps_what_was_done(make_learner):
     assert len(recorder.losses) == 4
 
 
+def test_no_tensor_a_batch_is_kept_of_losses_on_the_cpu(make_learner):
+    """They would lie between the blocks that steps free, and memory would grow with each step."""
+
+    class Count(Callback):
+        order = Recorder.order + 1
+
+        def before_fit(self):
+            self.found: list[int] = []
+
+        def after_batch(self):
+            if self.learn.training:
+                gc.collect()
+                self.found.append(sum(issubclass(type(x), torch.Tensor) for x in gc.get_objects()))
+
+    learn = make_learner(n=96, cbs=Count())
+    learn.fit(1)
+    found = learn.count.found
+    assert len(found) == len(learn.recorder.losses) == 12
+    assert max(found[2:]) == found[2]
+
+
 # -- plots ---------------------------------------------------------------------------------
 
 

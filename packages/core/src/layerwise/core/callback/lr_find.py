@@ -78,10 +78,10 @@ class LRFinder(ParamScheduler):
 
     def after_batch(self) -> None:
         """Stop when the loss is too high, or no number any more, or the search is done."""
-        smooth = self._recorder.smooth_loss.tensor
+        smooth = self._recorder.smooth_loss.unread
         if smooth is not None and self.learn.strategy.processes > 1:
-            smooth = maybe_gather(smooth)  # the mean: all have to stop together
-        loss = math.nan if smooth is None else smooth.item()
+            smooth = maybe_gather(torch.as_tensor(smooth))  # the mean: all have to stop together
+        loss = math.nan if smooth is None else float(smooth)
         if self.learn.train_iter <= self.num_it // 10:
             return
         self.best = min(self.best, loss)

@@ -253,17 +253,19 @@ class AvgSmoothLoss(Metric):
     def reset(self) -> None:
         """Forget everything seen."""
         self._count = 0
-        self._average: Tensor | None = None
+        self._average: float | Tensor | None = None
 
     def update(self, pred: Any, *_targets: Any) -> None:
         """Move towards the loss `pred` of one batch; targets are not needed."""
         loss = plain_tensor(pred.detach())
         loss = loss.mean() if loss.dim() else loss
         self._count += 1
-        if self._average is None:
-            self._average = loss.to(wide_dtype(loss.device)) * (1 - self.beta)
-        else:
-            faded = self._average.to(loss.device) * self.beta
+        before = 0.0 if self._average is None else self._average
+        if loss.is_cpu:
+            self._average = self.beta * before + (1 - self.beta) * loss.item()
+        else:  # a number would wait for the device
+            average = torch.as_tensor(before, dtype=wide_dtype(loss.device))
+            faded = average.to(loss.device) * self.beta
             self._average = torch.add(faded, loss, alpha=1 - self.beta)
 
     def accumulate(self, learn: BatchState) -> None:
@@ -277,19 +279,22 @@ class AvgSmoothLoss(Metric):
             return {}
         count = max(s["_count"] for s in seen)
         averages = [s["_average"] / (1 - self.beta ** s["_count"]) for s in seen]
-        mean = torch.stack(averages).mean(0)
+        mean = sum(averages) / len(averages)
         return {"_count": count, "_average": mean * (1 - self.beta**count)}
 
     @property
-    def tensor(self) -> Tensor | None:
-        """() the average as a tensor on the device of the loss; reading it does not wait."""
+    def unread(self) -> float | Tensor | None:
+        """The average without waiting for a device: of losses on the CPU a number, else () there.
+
+        None when nothing was seen.
+        """
         return None if self._average is None else self._average / (1 - self.beta**self._count)
 
     @property
     def value(self) -> float | None:
         """The average as a float; waits for the device."""
-        average = self.tensor
-        return None if average is None else average.item()
+        average = self.unread
+        return None if average is None else float(average)
 
 
 class ValueMetric(Metric):

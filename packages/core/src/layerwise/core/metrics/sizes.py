@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ __all__ = [
     "count_items",
     "plain_tensor",
     "single_or_wider",
+    "stack_numbers",
     "wide_dtype",
 ]
 
@@ -108,3 +109,21 @@ def _first_tensor(parts: Any) -> Tensor | None:
     if not isinstance(parts, (list, tuple)):
         return None
     return next((found for part in parts if (found := _first_tensor(part)) is not None), None)
+
+
+def stack_numbers(numbers: Sequence[float | Tensor]) -> Tensor:
+    """(N,) the `numbers` in one tensor, on the device where the first of them lies.
+
+    Args:
+        numbers: numbers of Python, and tensors () that nobody has waited for yet.
+
+    Example:
+        >>> stack_numbers([1.0, torch.tensor(2.0)])
+        tensor([1., 2.], dtype=torch.float64)
+    """
+    tensors = [x for x in numbers if isinstance(x, Tensor)]
+    if not tensors:
+        return torch.tensor(numbers, dtype=torch.float64)
+    first = tensors[0]
+    dtype = wide_dtype(first.device)
+    return torch.stack([torch.as_tensor(x, dtype=dtype, device=first.device) for x in numbers])

@@ -6,13 +6,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from layerwise.core.devices import sum_processes
 from layerwise.core.errors import nearest
 from layerwise.core.items import L
 from layerwise.core.metrics.metric import AvgLoss, AvgSmoothLoss, Metric
+from layerwise.core.metrics.sizes import stack_numbers
 from layerwise.core.metrics.state import sync_all
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 from layerwise.core.transforms.pipeline import describe
@@ -70,7 +70,9 @@ class Recorder(Callback):
         self.metric_names: list[str] = []
         self.final_record: L = L()
         self._read: list[float] = []
-        self._losses: list[Tensor] = []
+        # Numbers where losses are on the CPU: a small tensor a step would lie between the blocks
+        # that steps free, and memory would grow by such a block each step.
+        self._losses: list[float | Tensor] = []
         self._row: list[float | None] = []
         self._columns: list[str] = []
         self._left_out = False
@@ -79,7 +81,7 @@ class Recorder(Callback):
     @property
     def losses(self) -> list[float]:
         """The smoothed training loss after each batch."""
-        return self._read + (torch.stack(self._losses).tolist() if self._losses else [])
+        return self._read + stack_numbers(self._losses).tolist()
 
     @property
     def _metrics(self) -> list[Metric]:
@@ -127,7 +129,7 @@ class Recorder(Callback):
             return
         if learn.training:
             self.smooth_loss.accumulate(learn)
-            average = self.smooth_loss.tensor
+            average = self.smooth_loss.unread
             if average is not None:
                 self._losses.append(average)
             self.lrs.append(learn.opt.read_hyper("lr"))
@@ -153,7 +155,7 @@ class Recorder(Callback):
         """Measure nothing of the batch under way: its loss would spoil all later averages."""
         self._left_out = True
 
-    def _publish_batch(self, average: Tensor | None) -> None:
+    def _publish_batch(self, average: float | Tensor | None) -> None:
         learn = self.learn
         learn.log("loss", learn.loss)
         if average is not None:
@@ -174,7 +176,7 @@ class Recorder(Callback):
         processes = self.learn.strategy.processes
         if self._losses and processes > 1:
             # Each has counted the loss of its part by the size of that part.
-            self._losses = list(sum_processes(torch.stack(self._losses)) / processes)
+            self._losses = list(sum_processes(stack_numbers(self._losses)) / processes)
         self._read, self._losses = self.losses, []
 
     def after_validate(self) -> None:

@@ -13,6 +13,7 @@ from layerwise.core.callback.single import refuse_second
 from layerwise.core.devices import sum_processes
 from layerwise.core.display.axes import get_grid
 from layerwise.core.metrics.metric import AvgSmoothLoss
+from layerwise.core.metrics.sizes import stack_numbers
 from layerwise.core.tensors import TensorImage, TensorImageBW
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 from layerwise.vision.gan.losses import GANLoss
@@ -89,7 +90,7 @@ class GANTrainer(Callback):
         self.crit_losses: list[float] = []
         self.imgs: list[Tensor] = []
         self.titles: list[str] = []
-        self._unread: dict[bool, list[Tensor]] = {True: [], False: []}
+        self._unread: dict[bool, list[float | Tensor]] = {True: [], False: []}
         self._last: tuple[Tensor, ...] | None = None
         for smooth in self._smooth.values():
             smooth.reset()
@@ -202,7 +203,7 @@ class GANTrainer(Callback):
         if not learn.training or learn.loss is None:
             return
         self._smooth[turn].accumulate(learn)
-        smooth = self._smooth[turn].tensor
+        smooth = self._smooth[turn].unread
         if smooth is not None:
             self._unread[turn].append(smooth)
         learn.log("gen_loss" if turn else "crit_loss", learn.loss)
@@ -237,7 +238,7 @@ class GANTrainer(Callback):
         """
         for turn, found in ((True, self.gen_losses), (False, self.crit_losses)):
             if self._unread[turn]:
-                losses = torch.stack(self._unread[turn])
+                losses = stack_numbers(self._unread[turn])
                 found += (sum_processes(losses) / self.learn.strategy.processes).tolist()
                 self._unread[turn] = []
 
