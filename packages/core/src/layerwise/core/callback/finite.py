@@ -45,7 +45,7 @@ def all_finite(tensors: Iterable[Tensor]) -> bool:
     tensors = list(tensors)
     if all(map(_is_simple, tensors)):
         # Python adds up in double precision; reading a number costs less than another operation.
-        total = sum([t.sum().item() for t in tensors])
+        total = sum([(t.sum() if t.ndim else t).item() for t in tensors])
         return math.isfinite(total) or _each_finite(tensors)
     by_device: dict[torch.device, list[Tensor]] = {}
     for tensor in map(_own_part, tensors):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from layerwise.core.errors import names_nearest, nearest
-from layerwise.core.optim.schedules import SchedCos, combine_scheds, combined_cos
+from layerwise.core.optim.schedules import HyperValue, SchedCos, combine_scheds, combined_cos
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 from layerwise.core.train.recorder import Recorder
 
@@ -146,7 +146,7 @@ def fit_one_cycle(
     """
     opt = learn.ready_opt(reset_opt)
     opt.set_hyper("lr", learn.lr if lr_max is None else lr_max)
-    top = np.array([hyper["lr"] for hyper in opt.hypers])
+    top = _rates(opt)
     scheds: dict[str, Schedule] = {
         "lr": combined_cos(pct_start, top / div, top, top / div_final),
         "mom": combined_cos(pct_start, *(moms or learn.moms)),
@@ -176,7 +176,7 @@ def fit_flat_cos(
     """Train at one learning rate for `pct_start` of the time, then let it fall as a cosine."""
     opt = learn.ready_opt(reset_opt)
     opt.set_hyper("lr", learn.lr if lr is None else lr)
-    flat = np.array([hyper["lr"] for hyper in opt.hypers])
+    flat = _rates(opt)
     scheds: dict[str, Schedule] = {
         "lr": combined_cos(pct_start, flat, flat, flat / div_final),
     }
@@ -218,7 +218,7 @@ def fit_sgdr(
     """
     opt = learn.ready_opt(reset_opt)
     opt.set_hyper("lr", learn.lr if lr_max is None else lr_max)
-    top = np.array([hyper["lr"] for hyper in opt.hypers])
+    top = _rates(opt)
     lengths = [cycle_len * cycle_mult**i for i in range(n_cycles)]
     total = sum(lengths)
     lr = combine_scheds([n / total for n in lengths], [SchedCos(top, 0 * top) for _ in lengths])
@@ -259,6 +259,12 @@ def fine_tune(
     learn.unfreeze()
     rates = slice(base_lr / lr_mult, base_lr)
     fit_one_cycle(learn, epochs, rates, pct_start=pct_start, div=div, **kwargs)
+
+
+def _rates(opt: Any) -> HyperValue:
+    """The learning rates of all groups; of one group a number, with which schedules are fast."""
+    rates = [float(hyper["lr"]) for hyper in opt.hypers]
+    return rates[0] if len(rates) == 1 else np.array(rates)
 
 
 def _listed(cbs: Any) -> Sequence[Callback]:

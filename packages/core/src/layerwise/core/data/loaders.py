@@ -64,10 +64,13 @@ class TfmdDL(DataLoader):
         self._types: Any = None
         self._set_split()
         if do_setup:
-            # What is measured on a batch must not move the seeds of what comes later.
-            with isolated(0):
-                for name in _PIPELINES:
-                    getattr(self, name).setup(self)
+            self._learn_state()
+
+    def _learn_state(self) -> None:
+        # What is measured on a batch must not move the seeds of what comes later.
+        with isolated(0):
+            for name in _PIPELINES:
+                getattr(self, name).setup(self)
 
     def _set_split(self) -> None:
         split_idx = getattr(self.dataset, "split_idx", None)

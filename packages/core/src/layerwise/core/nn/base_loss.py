@@ -132,6 +132,8 @@ class BaseLoss(Module):
         """Both with the class axis last if a weight by class needs it, otherwise flat."""
         if not self.flatten:
             return inp, targ
+        if inp.ndim == 1 and targ.shape == inp.shape:
+            return inp, targ
         if targ.numel() != inp.numel():
             raise ValueError(
                 f"targets of shape {tuple(targ.shape)} for outputs of shape {tuple(inp.shape)}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -202,7 +203,7 @@ class CombinedSchedule:
         """The value at `pos`, from the schedule that holds there."""
         last = len(self.scheds) - 1
         # A schedule of no length begins and ends at one bound and is passed over.
-        index = max((i for i in range(last + 1) if self.bounds[i] <= pos), default=0)
+        index = max(bisect_right(self.bounds, pos, 0, last + 1) - 1, 0)
         start, end = self.bounds[index], self.bounds[index + 1]
         if pos >= 1 or end <= start:
             return self.scheds[index](1.0)
