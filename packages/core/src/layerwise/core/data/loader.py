@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain, count, islice, repeat
 from pickle import PicklingError
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import torch
 import torch.utils.data as torch_data
@@ -82,7 +82,7 @@ class DataLoader:
         [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
 
-    _hooks = (
+    _hooks: ClassVar[tuple[str, ...]] = (
         "wif",
         "before_iter",
         "after_item",
