@@ -149,6 +149,13 @@ def test_a_file_is_the_same_as_its_frame(ratings, csv):
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.parametrize("na_values", ["?", ["?", "-"]])
+def test_texts_that_stand_for_missing_values_are_told_by_line(csv, na_values):
+    path = csv("user,film,rating\n1,a,3\n?,b,4\n")
+    with pytest.raises(DataError, match="line 3: column 'user' has no id there"):
+        CollabDataLoaders.from_csv(path, na_values=na_values)
+
+
 def test_a_file_without_names_is_given_them(csv):
     path = csv("1\t7\t5\n2\t8\t3\n")
     dls = CollabDataLoaders.from_csv(

@@ -85,6 +85,16 @@ def test_a_file_is_read_as_pandas_reads_it(tmp_path):
     assert (len(dls.train_ds), dls.train.bs) == (49, 4)
 
 
+@pytest.mark.parametrize("na_values", ["?", ["?", "unknown"]])
+def test_texts_that_stand_for_missing_values_are_read_as_such(tmp_path, na_values):
+    path = tmp_path / "people.csv"
+    path.write_text("age, job, pay\n" + "30, ?, low\n?, clerk, high\n40, smith, low\n" * 5)
+    read = read_table(path, na_values=na_values)
+    assert (read.age.isna().sum(), read.job.isna().sum(), read.age.dtype) == (5, 5, "float64")
+    dls = TabularDataLoaders.from_csv(path, na_values=na_values, y_names="pay", bs=4, seed=1)
+    assert (dls.cont_names, list(dls.classes["job"])) == (["age"], ["#na#", "clerk", "smith"])
+
+
 def test_files_with_faults_are_refused_by_line(tmp_path):
     (tmp_path / "short.csv").write_text("a,b\n1,2\n3\n")
     with pytest.raises(DataError, match="line 3"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,7 @@ class CollabDataLoaders(DataLoaders):
         delimiter: str = ",",
         names: list[str] | None = None,
         encoding: str = "utf-8",
+        na_values: str | Sequence[str] | None = None,
         splitter: Splitter | None = None,
         user_vocab: Iterable[Any] | None = None,
         item_vocab: Iterable[Any] | None = None,
@@ -139,6 +140,7 @@ class CollabDataLoaders(DataLoaders):
             delimiter: what parts the columns.
             names: of the columns, for a file that does not begin with them.
             encoding: of the text.
+            na_values: a text, or several, that stand for a missing value, such as "?".
             splitter: see `from_df`, as are those that follow.
             user_vocab: all users there are.
             item_vocab: all items there are.
@@ -149,7 +151,7 @@ class CollabDataLoaders(DataLoaders):
             DataError: as `from_df` does, naming the file and the line.
         """
         _refuse(kwargs, cls.from_csv)
-        df = read_ratings(csv, delimiter, names, encoding)
+        df = read_ratings(csv, delimiter, names, encoding, na_values)
 
         def place(row: int) -> str:
             return f"{csv}, line {line_of(csv, row, delimiter, names is None, encoding)}"

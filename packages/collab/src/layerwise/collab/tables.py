@@ -26,6 +26,7 @@ def read_ratings(
     delimiter: str = ",",
     names: list[str] | None = None,
     encoding: str = "utf-8",
+    na_values: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     r"""The table in a file of separated values.
 
@@ -34,6 +35,8 @@ def read_ratings(
         delimiter: what parts the columns.
         names: of the columns, for a file that does not begin with them.
         encoding: of the text; "latin-1" for older files.
+        na_values: a text, or several, that stand for a missing value, such as "?"; besides those
+            that pandas knows.
 
     Raises:
         DataError: for a file that is empty, is not in that encoding, or has a line with another
@@ -51,7 +54,10 @@ def read_ratings(
         check_csv(Path(path), delimiter, encoding)
     else:
         _check_unnamed(Path(path), delimiter, len(names), encoding)
-    return pd.read_csv(path, delimiter=delimiter, names=names, encoding=encoding, low_memory=False)
+    return pd.read_csv(
+        path, delimiter=delimiter, names=names, encoding=encoding, na_values=na_values,
+        low_memory=False,
+    )  # fmt: skip
 
 
 def _check_unnamed(path: Path, delimiter: str, columns: int, encoding: str) -> None:

@@ -102,6 +102,7 @@ class TabularDataLoaders(DataLoaders):
         *,
         delimiter: str = ",",
         encoding: str = "utf-8",
+        na_values: str | Sequence[str] | None = None,
         **kwargs: Any,
     ) -> Self:
         """From a file of separated values, read by `read_table`.
@@ -111,9 +112,12 @@ class TabularDataLoaders(DataLoaders):
             skipinitialspace: leave out spaces after a delimiter.
             delimiter: what parts the columns.
             encoding: of the text.
+            na_values: a text, or several, that stand for a missing value; see `read_table`.
             kwargs: the arguments of `from_df`.
         """
-        df = read_table(csv, skipinitialspace, delimiter=delimiter, encoding=encoding)
+        df = read_table(
+            csv, skipinitialspace, delimiter=delimiter, encoding=encoding, na_values=na_values
+        )
         return cls.from_df(df, **kwargs)
 
 
@@ -123,6 +127,7 @@ def read_table(
     *,
     delimiter: str = ",",
     encoding: str = "utf-8",
+    na_values: str | Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """The table in a file of separated values, once `check_csv` has found no fault.
 
@@ -131,6 +136,8 @@ def read_table(
         skipinitialspace: leave out spaces after a delimiter.
         delimiter: what parts the columns.
         encoding: of the text.
+        na_values: a text, or several, that stand for a missing value, such as "?"; besides those
+            that pandas knows: nothing, "NA", "nan" and the like.
 
     Raises:
         DataError: for lines of different lengths, names that stand twice, and another encoding;
@@ -138,8 +145,9 @@ def read_table(
     """
     check_csv(Path(csv), delimiter, encoding)
     return pd.read_csv(
-        Path(csv), skipinitialspace=skipinitialspace, delimiter=delimiter, encoding=encoding
-    )
+        Path(csv), skipinitialspace=skipinitialspace, delimiter=delimiter, encoding=encoding,
+        na_values=na_values,
+    )  # fmt: skip
 
 
 def _own(function: Callable[..., Any]) -> set[str]:
