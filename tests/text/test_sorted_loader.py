@@ -6,9 +6,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
-from layerwise.core.data.dataset import TfmdLists
+from layerwise.core.data.dataset import Datasets, TfmdLists
+from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.distributed.loader import DistributedDL
+from layerwise.core.learner import Learner
+from layerwise.core.nn.losses import CrossEntropyLossFlat
 from layerwise.core.transforms.transform import Transform
 from layerwise.text.padding import Pad_Chunk
 from layerwise.text.sorted_loader import SortedDL
@@ -91,6 +95,17 @@ def test_orders_go_on_in_their_middle_and_are_shared():
     assert [a + b for a, b in zip(*parts, strict=True)] == expected
 
 
+class OneLetter(nn.Module):
+    """Says which letter a text is made of."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return nn.functional.one_hot(x.amax(1), 128) * self.weight
+
+
 class Lengths(Transform):
     """Counts letters; knows how many there are, as a Tokenizer of files does."""
 
@@ -153,3 +168,13 @@ def test_sizes_that_do_not_fit_are_refused():
         SortedDL(texts([1, 2, 3]), res=[1, 2])
     with pytest.raises(TypeError, match="Did you mean 'sort_func'"):
         SortedDL(texts([1]), sort_fun=len)
+
+
+def test_predictions_of_several_texts_come_in_their_order():
+    dsets = Datasets(["aa", "b"], [[Lengths(knows=False)], [len]], splits=[[0], [1]])
+    loaders = [SortedDL(dsets.subset(i), bs=2, before_batch=Pad_Chunk()) for i in (0, 1)]
+    learn = Learner(DataLoaders(*loaders), OneLetter(), loss_func=CrossEntropyLossFlat())
+    found = learn.predict(["bb", "ccc", "a", "dddd", "ee"])
+    assert [preds.argmax().item() for *_, preds in found] == [98, 99, 97, 100, 101]
+    words = learn.predict(["bb", "ccc", "a"], with_input=True)
+    assert [len(text) for text, *_ in words] == [2, 3, 1]

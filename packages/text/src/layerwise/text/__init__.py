@@ -1,5 +1,6 @@
-"""Text for layerwise: its version is checked against core when it is imported."""
+"""Text for layerwise: tokens, data blocks, models and learners."""
 
+import layerwise.text.show
 from layerwise.core.registry import check_version
 from layerwise.text._version import __version__
 

@@ -56,6 +56,8 @@ class LMDataLoader(TfmdDL):
         [[4, 5], [10, 11]] [[5, 6], [11, 12]]
     """
 
+    _exported: ClassVar = ("seq_len",)
+
     # No step of single samples but those that read a document.
     _hooks: ClassVar = (
         "wif", "before_iter", "after_item", "after_batch", "after_iter", "create_item", "do_item",
@@ -144,9 +146,8 @@ class LMDataLoader(TfmdDL):
     def create_batches(self, samps: Iterable[Any]) -> Iterable[Any]:
         """The pieces `samps` and what comes next in each, (B, T) both."""
         pieces, bs = torch.tensor(list(samps)), self.bs or 1
-        # All pieces of a batch lie as deep in their streams.
-        deep = int(pieces[0]) // bs * self.seq_len
-        size = min(self.seq_len, self.stream_len - deep)
+        deep = pieces // bs * self.seq_len  # how far into its stream each is: alike, as a rule
+        size = min(self.seq_len, self.stream_len - int(deep.max()))
         places = (pieces % bs * self.stream_len + deep)[:, None] + torch.arange(size + 1)
         stream = self._stream[1] if self._stream is not None else self.corpus
         tokens = stream.read(places)

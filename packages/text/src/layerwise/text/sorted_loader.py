@@ -10,7 +10,10 @@ from torch import Tensor
 
 from layerwise.core.data.loaders import TfmdDL
 from layerwise.core.random import generator, isolated
+from layerwise.core.transforms.pipeline import Pipeline
+from layerwise.core.transforms.transform import Transform
 from layerwise.text.lengths import known_lengths
+from layerwise.text.padding import Pad_Chunk
 
 __all__ = ["SortedDL"]
 
@@ -37,6 +40,7 @@ class SortedDL(TfmdDL):
         res: (N,) the size of each sample, where it is known.
         bs: samples per batch.
         shuffle: see above.
+        seq_len: tokens of a chunk where `before_batch` pads by chunks; as it says when None.
         kwargs: the other arguments of `TfmdDL`.
 
     Raises:
@@ -55,6 +59,7 @@ class SortedDL(TfmdDL):
         res: Sequence[float] | Tensor | None = None,
         bs: int | None = 64,
         shuffle: bool = False,
+        seq_len: int | None = None,
         **kwargs: Any,
     ) -> None:
         self.sort_func, self.res = sort_func, res
@@ -62,6 +67,8 @@ class SortedDL(TfmdDL):
         self._kept: dict[int, Any] = {}
         if res is not None and len(res) != len(dataset):
             raise ValueError(f"res has {len(res)} sizes for {len(dataset)} samples; give one each")
+        if seq_len is not None:
+            kwargs["before_batch"] = _by_chunks(kwargs.get("before_batch"), seq_len)
         super().__init__(dataset, bs, shuffle, **kwargs)
 
     @property
@@ -131,6 +138,19 @@ class SortedDL(TfmdDL):
         if is_same and isinstance(made, SortedDL):
             made._sizes = self._sizes
         return made
+
+
+def _by_chunks(steps: Any, seq_len: int) -> list[Transform]:
+    """The steps, those that pad by chunks with other ones."""
+    found = list(Pipeline(steps))
+    chunked = [step for step in found if isinstance(step, Pad_Chunk)]
+    if not chunked:
+        raise ValueError(
+            f"seq_len={seq_len} is the length of chunks, by which nothing pads here; give "
+            "before_batch=Pad_Chunk(seq_len=...)"
+        )
+    new = [Pad_Chunk(**{**step.settings(), "seq_len": seq_len}) for step in chunked]
+    return [step for step in found if step not in chunked] + list[Transform](new)
 
 
 def _length_of_first(sample: Any) -> int:

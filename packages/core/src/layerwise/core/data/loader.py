@@ -82,6 +82,9 @@ class DataLoader:
         [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     """
 
+    # Settings beside `bs` that new items are loaded with, so that exports hold them.
+    _exported: ClassVar[tuple[str, ...]] = ()
+
     _hooks: ClassVar[tuple[str, ...]] = (
         "wif",
         "before_iter",

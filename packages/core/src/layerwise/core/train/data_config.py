@@ -86,7 +86,9 @@ def _loader_to_plain(loader: DataLoader, arrays: dict[str, Tensor]) -> Plain:
     }
     kind = None if type(loader) is DataLoader else to_description(type(loader), arrays, "dl_type")
     n_inp = loader.n_inp if isinstance(loader, TfmdDL) else None
-    return {"class": kind, "bs": loader.bs, "n_inp": n_inp, "hooks": hooks}
+    own = {name: getattr(loader, name) for name in loader._exported}
+    plain: Plain = {"class": kind, "bs": loader.bs, "n_inp": n_inp, "hooks": hooks}
+    return {**plain, "settings": to_description(own, arrays, "the loader")} if own else plain
 
 
 def steps_to_plain(
@@ -172,6 +174,10 @@ def data_from_plain(plain: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> D
     settings = {
         name: from_description(hook, arrays, _STEP_KINDS) for name, hook in told["hooks"].items()
     }
+    own = from_description(told.get("settings", {}), arrays, _STEP_KINDS)
+    if not isinstance(own, dict) or not own.keys() <= set(kind._exported):
+        raise ConfigError(f"{own!r:.100} are no settings of {kind.__name__}")
+    settings |= own
     settings["bs"] = told["bs"]
     if issubclass(kind, TfmdDL):
         settings |= {name: _steps(plain[name], arrays) for name in _PIPELINES}

@@ -77,7 +77,17 @@ class Predictor:
         self, items: Any, bs: int | None = None, *, with_input: bool = False
     ) -> Iterator[tuple[Any, ...]]:
         """What a call gives, for each of `items`, in batches of `bs` (as in validation if None)."""
-        for batch in self.batches(items, bs):
+        loader = self.loader(items, bs)
+        places = loader.get_idxs()
+        found = self._found(loader, with_input=with_input)
+        if places == list(range(len(places))):
+            yield from found
+        else:  # sorted by length, for example: back in the order of `items`
+            at = dict(zip(places, found, strict=True))
+            yield from (at[i] for i in range(len(at)))
+
+    def _found(self, loader: Any, *, with_input: bool) -> Iterator[tuple[Any, ...]]:
+        for batch in loader:
             preds, decoded = self.outputs(batch)
             yield from self.decode(batch, preds, decoded, with_input=with_input)
 
@@ -99,13 +109,17 @@ class Predictor:
         return loaders[1] if len(loaders) > 1 else loaders[0]
 
     def batches(self, items: Any, bs: int | None = None) -> Iterator[Any]:
-        """Batches of inputs, on the device."""
+        """Batches of inputs, on the device, in the order of their loader."""
+        return iter(self.loader(items, bs))
+
+    def loader(self, items: Any, bs: int | None = None) -> Any:
+        """What makes them."""
         settings = {} if bs is None else {"bs": bs}
         loader = self.learn.dls.test_dl(
             items, rm_type_tfms=self.rm_type_tfms, num_workers=0, **settings
         )
         loader.set_epoch(0, 0)  # so that nothing is drawn for a seed
-        return iter(loader)
+        return loader
 
     def outputs(self, batch: Any) -> tuple[Any, Any]:
         """Predictions for a batch, and what the loss decodes them to, on the CPU."""
