@@ -203,8 +203,8 @@ class _Process:
         start, count = self.owes[0]
         return DataError(
             f"worker process {self.number} died with exit code {self.process.exitcode} at the "
-            f"items {start} to {start + count - 1} (a negative code is a signal; -9 often means that "
-            "memory ran out). With n_workers=0 the work is done here, where its error is seen"
+            f"items {start} to {start + count - 1} (a negative code is a signal; -9 often means "
+            "that memory ran out). With n_workers=0 the work is done here, where its error is seen"
         )
 
     def end(self) -> None:
