@@ -187,6 +187,14 @@ class CollabDataLoaders(DataLoaders):
         train, valid = _split(ratings, valid_pct, seed, splitter)
         return cls._of(*ratings.split(train, valid), path=path, **kwargs)
 
+    def show_batch(self, *args: Any, show: bool = True, **kwargs: Any) -> Any:
+        """Print samples of the training loader as a table; arguments as for `TfmdDL.show_batch`.
+
+        Nothing comes back but for `show=False`: a notebook would print the rows a second time.
+        """
+        found = super().show_batch(*args, show=show, **kwargs)
+        return None if show else found
+
     @classmethod
     def _from_table(
         cls,

@@ -43,6 +43,14 @@ class CollabLearner(Learner):
         """The items most like one; arguments as for the function `similar`."""
         return similar(self, item, n)
 
+    def show_results(self, *args: Any, show: bool = True, **kwargs: Any) -> Any:
+        """Print ratings beside what is predicted for them; arguments as for `Learner.show_results`.
+
+        Nothing comes back but for `show=False`: a notebook would print the rows a second time.
+        """
+        found = super().show_results(*args, show=show, **kwargs)
+        return None if show else found
+
 
 @names_nearest
 def collab_learner(
