@@ -1,0 +1,86 @@
+"""What every encoder of text has in common: it reads tokens, remembers, and consists of groups.
+
+Shapes: B batch, T tokens, D features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from layerwise.core.nn.module import Module
+from layerwise.core.nn.walk import params
+
+__all__ = ["TextEncoder", "encoder_clas_split", "encoder_lm_split"]
+
+
+class TextEncoder(Module):
+    """Base of what reads token numbers: (B, T) to (B, T, D), with what it read before in mind.
+
+    Language models, classifiers and generation ask no more of an encoder than this, so that an
+    encoder of one's own works with all of them: `get_language_model(Mine, ..., config={...})`.
+
+    Attributes:
+        encoder: the embedding, whose weight a decoder may share.
+        always_remembers: whether each call goes on where the last one ended, as recurrent layers
+            do; others remember from `remember()` to `reset()`.
+    """
+
+    always_remembers: ClassVar[bool] = False
+    encoder: nn.Embedding
+
+    def forward(self, inp: Tensor, from_embeds: bool = False) -> Tensor:
+        """(B, T, D) for (B, T) tokens, or for their embeddings (B, T, D) if `from_embeds`."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        """Forget what was read."""
+        raise NotImplementedError
+
+    def remember(self) -> None:
+        """Keep in mind what is read from now on, until `reset()`."""
+
+    def select_rows(self, rows: Tensor) -> None:
+        """Let row i of the memory be what row `rows[i]` was, as a search does that drops rows."""
+        raise NotImplementedError
+
+    def embedding_modules(self) -> Sequence[nn.Module]:
+        """The first group of parameters."""
+        return [self.encoder]
+
+    def layer_groups(self) -> Sequence[Sequence[nn.Module]]:
+        """The groups of parameters above it, from the input to the output."""
+        raise NotImplementedError
+
+
+def encoder_lm_split(model: nn.Module) -> list[list[nn.Parameter]]:
+    """The parameters of a language model by layers, the embedding with the decoder at the end.
+
+    The decoder shares the weight of the embedding, as a rule; what is new in another vocabulary is
+    in the two of them, which are therefore trained first.
+
+    Args:
+        model: `SequentialRNN(encoder, decoder)`, see `get_language_model`.
+    """
+    parts: Any = model
+    encoder: TextEncoder = parts[0]
+    groups = [_params(group) for group in encoder.layer_groups()]
+    return [*groups, _params([*encoder.embedding_modules(), parts[1]])]
+
+
+def encoder_clas_split(model: nn.Module) -> list[list[nn.Parameter]]:
+    """The parameters of a text classifier: embedding, layers, head.
+
+    Args:
+        model: `SequentialRNN(SentenceEncoder(...), head)`, see `get_text_classifier`.
+    """
+    parts: Any = model
+    encoder: TextEncoder = parts[0].module
+    groups = [_params(group) for group in encoder.layer_groups()]
+    return [_params(encoder.embedding_modules()), *groups, _params([parts[1]])]
+
+
+def _params(modules: Sequence[nn.Module]) -> list[nn.Parameter]:
+    return params(nn.ModuleList(modules))
