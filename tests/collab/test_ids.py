@@ -80,6 +80,23 @@ def test_ids_of_another_kind_are_refused_for_none_would_be_found(known, asked, r
 
 
 @pytest.mark.parametrize(
+    ("known", "asked", "told"),
+    [
+        ([7, 12], "12", "'12' is no id of column 'user', where ids are numbers such as 7."),
+        ([7, 12], "12", "Did you mean 12?"),
+        ([7, 1234], " 1235", "Did you mean 1234?"),
+        (["7", "12"], 12, "12 is no id of column 'user', where ids are text such as '7'."),
+        (["7", "12"], np.int64(12), "Did you mean '12'?"),
+        (["ann"], 12, "Give one of these"),
+    ],
+)
+def test_one_id_of_another_kind_is_told_with_the_nearest(known, asked, told):
+    with pytest.raises(BadRowError) as error:
+        Ids("user", known).code(asked)
+    assert told in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("values", "row", "told"),
     [
         ([1, None, 3], 1, "no id there (a missing value)"),

@@ -48,12 +48,13 @@ def test_columns_that_are_numbers_are_found_by_their_names():
 
 
 def test_a_missing_column_is_named_with_the_nearest():
-    with pytest.raises(
-        DataError, match=r"no 'film'. Did you mean 'films'\? There are: user, films"
-    ):
+    told = "column 'film' is missing; there are: user, films. Rename 'films' to 'film'"
+    with pytest.raises(DataError, match=told):
         new_rows(pd.DataFrame({"user": [1], "films": ["a"]}), ["user", "film"], BOTH)
-    with pytest.raises(BadRowError, match=r"no 'film'. Did you mean 'films'\?"):
+    with pytest.raises(BadRowError, match=told):
         new_rows([{"user": 1, "films": "a"}], ["user", "film"], BOTH)
+    with pytest.raises(BadRowError, match="'film' is missing; there are: user, users$"):
+        new_rows([{"user": 1, "users": "a"}], ["user", "film"], BOTH)
 
 
 def test_columns_of_one_name_are_refused():

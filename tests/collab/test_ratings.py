@@ -87,7 +87,7 @@ def test_new_rows_have_targets_only_with_labels(data):
     df = pd.DataFrame({"user": [10], "film": ["Alien"], "rating": [4]})
     assert len(data.test_set(df).gather(torch.tensor([0]))) == 1
     assert data.test_set(df, with_labels=True).gather(torch.tensor([0]))[1].tolist() == [4.0]
-    with pytest.raises(DataError, match="no 'rating'"):
+    with pytest.raises(DataError, match="'rating' is missing"):
         data.test_set(df[["user", "film"]], with_labels=True)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from layerwise.core.errors import DataError
+from layerwise.core.errors import DataError, nearest
 from layerwise.core.transforms.category import CategoryMap
 
 __all__ = ["Ids"]
@@ -123,13 +123,40 @@ class Ids:
         self._refuse_other_kind(column)
         return (self._index.get_indexer(_index(column)) + 1).astype(np.int32)
 
-    def code(self, one: Any) -> int:
-        """The code of one id; 0 if it has no class, or is missing."""
+    def code(self, one: Any, row: int = 0) -> int:
+        """The code of one id; 0 if it has no class, or is missing.
+
+        Args:
+            one: the id.
+            row: where it stands, for the error.
+
+        Raises:
+            BadRowError: if it is of another kind than the ids with classes; names the nearest.
+        """
         if not isinstance(one, Hashable):
-            raise BadRowError(0, f"{plain(one)!r} is no id of column {self.name!r}; give one id")
+            raise BadRowError(row, f"{plain(one)!r} is no id of column {self.name!r}; give one id")
         code = self.classes.o2i.get(one)
-        # Of a date, numpy has another object than pandas.
-        return int(self.codes(pd.Series([one]))[0]) if code is None else int(code)
+        if code is not None:
+            return int(code)
+        column = pd.Series([one])  # of a date, numpy has another object than pandas
+        if len(self._index) and _kind_of(column) not in (self._kind, _NONE):
+            raise BadRowError(
+                row,
+                f"{plain(one)!r} is no id of column {self.name!r}, where ids are {self._kind} such "
+                f"as {plain(self.classes[1])!r}.{self.nearest(one) or ' Give one of these'}",
+            )
+        return int(self.codes(column)[0])
+
+    def nearest(self, one: Any) -> str:
+        """A sentence with the ids that are spelt like one that has no class; empty without any.
+
+        Example:
+            >>> Ids("user", [7, 12, 120]).nearest("12"), Ids("film", ["Alien"]).nearest("Alen")
+            (' Did you mean 12?', " Did you mean 'Alien'?")
+        """
+        known, text = list(map(str, self.vocab)), str(one).strip()
+        told = nearest(text, [text] if text in known else known)
+        return told if self._kind == "text" else told.replace("'", "")
 
     def _refuse_other_kind(self, column: pd.Series) -> None:
         if not len(self._index) or _kind_of(column) == self._kind:

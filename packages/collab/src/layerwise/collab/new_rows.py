@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from layerwise.collab.ids import BadRowError, Ids
 from layerwise.collab.tables import rating_values
 from layerwise.collab.types import UserItem
-from layerwise.core.errors import DataError, nearest
+from layerwise.core.errors import DataError
 
 __all__: list[str] = []
 
@@ -49,7 +50,9 @@ def new_rows(rows: Any, names: Sequence[str], both: tuple[Ids, Ids]) -> Arrays:
             )
         return _of_frame(rows[0], names, both)
     values = [_values(i, row, names) for i, row in enumerate(rows)]
-    codes = [[both[0].code(user), both[1].code(item)] for user, item, *_ in values]
+    codes = [
+        [both[0].code(user, i), both[1].code(item, i)] for i, (user, item, *_) in enumerate(values)
+    ]
     pairs = np.array(codes, dtype=np.int32).reshape(-1, 2)
     if len(names) == 2:
         return pairs, None
@@ -63,7 +66,7 @@ def _of_frame(df: pd.DataFrame, names: Sequence[str], both: tuple[Ids, Ids]) -> 
         raise DataError(f"the frame has several columns named {twice[0]!r}; rename all but one")
     for name in names:
         if name not in df.columns:
-            raise DataError(_missing(name, df.columns))
+            raise DataError(_missing(name, df.columns, names))
     pairs = np.stack([ids.codes(df[ids.name]) for ids in both], axis=1)
     return pairs, rating_values(df[names[2]]) if len(names) > 2 else None
 
@@ -82,10 +85,13 @@ def _values(place: int, row: Any, names: Sequence[str]) -> list[Any]:
         )
     for name in names:
         if name not in row:
-            raise BadRowError(place, _missing(name, row.keys()))
+            raise BadRowError(place, _missing(name, row.keys(), names))
     return [row[name] for name in names]
 
 
-def _missing(name: str, known: Iterable[Any]) -> str:
-    known = list(map(str, known))
-    return f"there is no {name!r}.{nearest(name, known)} There are: {', '.join(known)}"
+def _missing(name: str, there: Iterable[Any], names: Sequence[str]) -> str:
+    """What to say of a missing column: its name, and which of those that are spare is meant."""
+    there = list(map(str, there))
+    close = get_close_matches(name, [one for one in there if one not in names], n=1)
+    hint = f". Rename {close[0]!r} to {name!r}" if close else ""
+    return f"column {name!r} is missing; there are: {', '.join(there)}{hint}"

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from layerwise.collab.ids import Ids
 from layerwise.collab.models import CollabModel
 from layerwise.collab.ratings import Ratings, UnseenWarning
-from layerwise.core.errors import DataError, names_nearest, nearest
+from layerwise.core.errors import DataError, names_nearest
 
 __all__ = ["recommend", "similar"]
 
@@ -53,7 +53,8 @@ def recommend(
 
     Raises:
         ValueError: if `exclude_seen` is asked for, and the learner has no ratings.
-        DataError: for an item in `seen` that is not known; names the nearest.
+        DataError: for a user of another kind than those of training, such as "12" for 12, and for
+            an item in `seen` that is not known; names the nearest.
         TypeError: if the learner's data are no ratings.
     """
     data = ratings_of(learn)
@@ -188,8 +189,5 @@ def known_code(ids: Ids, one: Any) -> int:
     """The code of an id that has to be known."""
     code = ids.code(one)
     if not code:
-        raise DataError(
-            f"{one!r} is no {ids.name} that training has seen."
-            f"{nearest(str(one), map(str, ids.vocab))}"
-        )
+        raise DataError(f"{one!r} is no {ids.name} that training has seen.{ids.nearest(one)}")
     return code
