@@ -85,9 +85,10 @@ def test_groups_cover_each_parameter_once(arch):
 def test_the_weight_of_the_embedding_is_shared_unless_told_otherwise():
     model: Any = get_language_model(AWD_LSTM, 30, SMALL)
     assert model[1].decoder.weight is model[0].encoder.weight
-    twin = copy.deepcopy(model)
+    twin: Any = copy.deepcopy(model)
     assert twin[1].decoder.weight is twin[0].encoder.weight
-    apart = get_language_model(AWD_LSTM, 30, {**SMALL, "tie_weights": False, "out_bias": False})
+    config = {**SMALL, "tie_weights": False, "out_bias": False}
+    apart: Any = get_language_model(AWD_LSTM, 30, config)
     assert apart[1].decoder.weight is not apart[0].encoder.weight
     assert apart[1].decoder.weight.abs().max() <= 0.1
     assert apart[1].decoder.bias is None
@@ -111,7 +112,7 @@ def test_a_misspelt_setting_is_named():
     with pytest.raises(TypeError, match=r"unknown keyword 'n_hidd'. Did you mean 'n_hid'"):
         get_language_model(AWD_LSTM, 30, {"n_hidd": 3})
     with pytest.raises(TypeError, match="Did you mean 'config'"):
-        get_language_model(AWD_LSTM, 30, **{"confg": {}})
+        get_language_model(AWD_LSTM, 30, confg={})  # type: ignore[call-arg]
 
 
 def test_it_knows_the_call_that_made_it():

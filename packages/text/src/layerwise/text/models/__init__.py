@@ -6,5 +6,6 @@ from layerwise.text.models.classifier import *
 from layerwise.text.models.dropout import *
 from layerwise.text.models.encoder import *
 from layerwise.text.models.language_model import *
+from layerwise.text.models.match import *
 from layerwise.text.models.recurrent import *
 from layerwise.text.models.transformer import *
