@@ -53,7 +53,7 @@ def test_a_missing_column_is_named_with_the_nearest():
         new_rows(pd.DataFrame({"user": [1], "films": ["a"]}), ["user", "film"], BOTH)
     with pytest.raises(BadRowError, match=told):
         new_rows([{"user": 1, "films": "a"}], ["user", "film"], BOTH)
-    with pytest.raises(BadRowError, match="'film' is missing; there are: user, users$"):
+    with pytest.raises(BadRowError, match=r"'film' is missing; there are: user, users$"):
         new_rows([{"user": 1, "users": "a"}], ["user", "film"], BOTH)
 
 

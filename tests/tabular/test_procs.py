@@ -172,9 +172,24 @@ def test_a_column_that_was_whole_in_training_may_have_gaps_later():
     told = TabularPandas(frame, [Categorify, FillMissing(add_col="all")], None, ["age", "pay"])
     assert told.cat_names == ["age_na", "pay_na"]
     # No training row had a gap, so that it is unknown: code 0, whose embedding is trained too.
-    with pytest.warns(UserWarning, match="column 'age_na': 'True'"):
-        found = told.new(new).process()
+    found = told.new(new).process()
     assert found.cats.to_numpy().tolist() == [[0, 1], [1, 0]]
+    assert found.unseen == {}
+
+
+@pytest.mark.parametrize("on_unseen", ["warn", "count", "error"])
+def test_a_gap_is_no_wrong_category_whatever_is_done_about_those(on_unseen):
+    frame = pd.DataFrame({"age": [1.0, 2.0], "old": [False, False]})
+    steps = [Categorify(on_unseen), FillMissing(add_col="all")]
+    to = TabularPandas(frame, steps, "old", "age")
+    gap = to.new(pd.DataFrame({"age": [None], "old": [False]})).process()
+    assert (gap.cats.to_numpy().tolist(), gap.unseen) == ([[1, 0]], {})
+
+
+def test_a_truth_value_of_the_table_that_training_had_not_is_told():
+    to = TabularPandas(pd.DataFrame({"old": [False, False]}), Categorify, "old")
+    with pytest.warns(UserWarning, match="column 'old': 'True'"):
+        to.new(pd.DataFrame({"old": [True]})).process()
 
 
 def test_a_flag_does_not_write_over_a_column():

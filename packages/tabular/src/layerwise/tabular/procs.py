@@ -61,7 +61,8 @@ class FillMissing(TabularProc):
     Args:
         fill_strategy: median, mean or mode of the training rows, or a constant.
         add_col: add the category `<name>_na` for each column with gaps in the training rows; "all":
-            for each column, so that gaps that come later are told to the model too.
+            for each column, so that gaps that come later are told to the model too. Where training
+            has no gap they have code 0, without a warning.
         fill_vals: the constants by column, for `FillStrategy.constant`; 0 where it names none.
         fills, flags: what was learnt: value by column, and names of the columns that have a
             category; for making an equal one.
@@ -218,7 +219,8 @@ class Categorify(TabularProc):
             unknown = codes < 0
             if unknown.any():
                 codes[unknown] = 0
-                self._count(to, name, column[unknown])
+                if not _is_flag(to, name, column):
+                    self._count(to, name, column[unknown])
             to.set_column(name, codes.astype(_narrowest(len(vocab)), copy=False))
         if to.unseen and self.on_unseen == "warn":
             warn_user(_told(to.unseen))
@@ -237,6 +239,11 @@ class Categorify(TabularProc):
         """Replace codes by categories."""
         for name, vocab in self.classes.items():
             to.set_column(name, labels_of(to.column(name), vocab))
+
+
+def _is_flag(to: Any, name: Any, column: Array) -> bool:
+    """Whether a step made the column to tell of something, which was asked for and is no fault."""
+    return name in to.schema.derived and column.dtype == bool
 
 
 @contextmanager

@@ -68,10 +68,11 @@ def add_lags(
     names, steps = listify(columns), [_row_count(lag, "lags") for lag in listify(lags)]
     horizon = _row_count(horizon, "horizon")
     if early := [lag for lag in steps if lag < horizon]:
+        rows = "1 row" if early[0] == 1 else f"{early[0]} rows"
         raise ValueError(
             f"lags {early} are less than horizon={horizon}: when a value is predicted {horizon} "
-            f"rows ahead, that of {early[0]} rows before it is not known yet. Take lags from "
-            f"{horizon} on, or a smaller horizon"
+            f"rows ahead, that of {rows} before it is not known yet. Take lags from {horizon} "
+            f"on, or a smaller horizon"
         )
     series = _InOrder.found_in(df, time, by, names)
     new = {}
@@ -318,7 +319,7 @@ class TimeSplitter:
             part = "training" if valid.all() else "validation"
             raise ValueError(
                 f"{self} leaves {part} empty: {self.column!r} goes from {times.min()} to "
-                f"{times.max()}, in {times.nunique()} different times over {len(times)} rows"
+                f"{times.max()} (rows: {len(times)}, different times: {times.nunique()})"
             )
         return L(np.flatnonzero(~valid).tolist()), L(np.flatnonzero(valid).tolist())
 
