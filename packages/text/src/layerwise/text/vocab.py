@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,8 +16,6 @@ from layerwise.text.tokens import PAD, UNK, text_spec_tok
 from layerwise.text.types import TensorText
 
 __all__ = ["Numericalize", "make_vocab", "reverse_text"]
-
-TensorT = TypeVar("TensorT", bound=Tensor)
 
 _FAKE = "xxfake"
 _MULTIPLE = 8  # tensor cores want sizes that are multiples of 8
@@ -163,7 +161,7 @@ def _tokens(o: Any) -> Iterable[str]:
     )
 
 
-def reverse_text(x: TensorT) -> TensorT:
+def reverse_text(x: Tensor) -> Tensor:
     """(T,) the numbers of a text, last first: for models that read backwards.
 
     Example:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from layerwise.core.errors import MissingDependencyError
-from layerwise.core.types import PathLike
 from layerwise.text.rules import Rule
 
 __all__ = ["HuggingFaceTokenizer"]
@@ -90,7 +90,7 @@ def _rust_tokenizer(given: Any) -> Any:
         copied.no_padding()
         copied.no_truncation()
         return copied
-    if isinstance(given, str | PathLike) or hasattr(given, "__fspath__"):
+    if isinstance(given, str | os.PathLike):
         text = str(given)
         is_json = text.lstrip().startswith("{")
         return _rust_tokenizer(

@@ -80,8 +80,8 @@ class RegexTokenizer:
 
     def cut(self, word: str) -> list[str]:
         """The tokens of what stands between two spaces; other white space may be in it."""
-        if word.isalnum() or word in self._special:
-            return split_word(word)
+        if word in self._special:
+            return [word]
         if word.isprintable():
             return split_word(word)
         word = _INVISIBLE.sub("", word)

@@ -50,7 +50,7 @@ class SpacyTokenizer:
                 "spacy", needed_for="tokens of SpacyTokenizer", install="layerwise-text[spacy]"
             ) from error
         try:
-            tokenizer = spacy.blank(self.lang).tokenizer
+            tokenizer: Any = spacy.blank(self.lang).tokenizer
         except ImportError as error:  # spaCy's own kind for what is no language
             raise ValueError(
                 f"spaCy has no language {self.lang!r}; give one of its codes, such as 'en' or 'de'"

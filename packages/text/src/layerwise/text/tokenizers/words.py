@@ -60,9 +60,10 @@ _WEB = re.compile(
 )
 _ENDING = re.compile(r"(?:n['’]t|['’](?:s|d|m|ll|re|ve))$", re.IGNORECASE)
 _UNIT = re.compile(
-    r"(?<=\d)(?:[ap]\.?m\.?|[kcm]?m|k?g|mg|ft|in|lbs?|oz|mph|km/h|k?hz|[kmgt]b|[$£€¥%°+])$",
+    r"(?<=\d)(?:[kcm]?m|k?g|mg|ft|in|lbs?|oz|mph|km/h|k?hz|[kmgt]b|[$£€¥%°+])$",
     re.IGNORECASE,
 )
+_CLOCK = re.compile(r"(1[0-2]|[1-9])([ap]m|[ap]\.m\.)", re.IGNORECASE)
 _DOTS = re.compile(r"\.{2,}+|…")
 _JOINTS = re.compile(
     r"(\.{2,}+|…|[\u2190-\u2bff\U0001f000-\U0001faff©®™]"
@@ -93,6 +94,8 @@ def split_word(word: str) -> list[str]:
     while start < stop:
         if stop - start <= _LONGEST and _is_whole(word[start:stop]):
             return [*front, word[start:stop], *reversed(end)]
+        if word[start].isdigit() and (clock := _CLOCK.fullmatch(word, start, stop)):
+            return [*front, *clock.groups(), *reversed(end)]
         if word[start] in _FRONT:
             size = 2 if word.startswith("''", start, stop) else 1
             front.append(word[start : start + size])
