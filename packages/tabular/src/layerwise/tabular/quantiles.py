@@ -22,7 +22,7 @@ class NormalizeQuantiles(TabularProc):
     In place of `Normalize`, and better where columns are skewed or have outliers, as prices,
     incomes and counts do: nets learn more from them (Gorishniy et al., 2021, preprocess so).
     Between the ranks that were kept it is linear; numbers beyond those of training count as the
-    largest or smallest.
+    largest or smallest, and are decoded to these, in the row that `predict` shows too.
 
     Args:
         n_quantiles: ranks to keep of each column, 2 or more.
