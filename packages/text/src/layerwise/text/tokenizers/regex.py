@@ -26,15 +26,15 @@ _LONG = 64  # characters of words that are not worth remembering
 _BLOCK = 1 << 20  # characters that are cut at once, so that a long text needs no copy of itself
 
 
-class Cuts(dict[str, list[str]]):
+class Cuts(dict[str, tuple[str, ...]]):
     """The tokens of each word, found by `cut` when it first comes up."""
 
     def __init__(self, cut: Callable[[str], list[str]]) -> None:
         super().__init__()
         self.cut = cut
 
-    def __missing__(self, word: str) -> list[str]:
-        found = self.cut(word)
+    def __missing__(self, word: str) -> tuple[str, ...]:
+        found = tuple(self.cut(word))  # which the garbage collector passes over, unlike a list
         if len(word) <= _LONG:
             if len(self) >= _REMEMBERED:
                 self.clear()  # the frequent ones are back at once

@@ -88,6 +88,10 @@ def split_word(word: str) -> list[str]:
     if word.isalpha():
         first = _FIRST_PART.get(word.lower()) if len(word) <= _LONGEST else None
         return [word[:first], word[first:]] if first else [word]
+    body, last = word[:-1], word[-1:]
+    # By far the most frequent of the others: a word and the mark behind it.
+    if body.isalpha() and (last in ",;!?" or (last == "." and len(body) > 4 and body.islower())):
+        return [*split_word(body), last]
     front: list[str] = []
     end: list[str] = []
     start, stop = 0, len(word)
