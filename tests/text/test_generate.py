@@ -185,7 +185,7 @@ def test_settings_without_sense_are_named(model, settings, told):
     with pytest.raises(ValueError, match=told):
         generate(model, [3], 2, **settings)
     with pytest.raises(TypeError, match="Did you mean 'top_k'"):
-        generate(model, [3], 2, topk=3)
+        generate(model, [3], 2, topk=3)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("prompt", [[], [[3], []], torch.zeros(0, dtype=torch.long)])
