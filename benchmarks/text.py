@@ -24,7 +24,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def used_up(results: Iterable[Any]) -> int:
 
 
 def measure(
-    name: str, texts: int, sides: dict[str, Callable[[], Callable[[], Any]]], rounds: int
+    name: str, texts: int, sides: Mapping[str, Callable[[], Callable[[], Any]]], rounds: int
 ) -> None:
     """Print documents a second of each side; what it needs is made before its clock starts."""
     taken: dict[str, list[float]] = {side: [] for side in sides}
@@ -183,9 +183,8 @@ def measure_scaling(rounds: int) -> None:
                 f"scaling, {n} process(es), {done} files: {done / median:,.0f} documents a second, "
                 f"{statistics.median(taken[1]) / median:.2f} times one"
             )
-        print(
-            f"scaling, nothing left to do: {seconds(partial(tokenize_folder, folder / 'imdb')):.2f} s"
-        )
+        spent = seconds(partial(tokenize_folder, folder / "imdb"))
+        print(f"scaling, nothing left to do: {spent:.2f} s")
 
 
 def measure_long() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from layerwise.core.items import L
 from layerwise.text.rules import replace_space, text_proc_rules
+from layerwise.text.tokenizers import with_rules
 from layerwise.text.tokenizers.base import BaseTokenizer
 from layerwise.text.tokenizers.regex import RegexTokenizer
 from layerwise.text.tokenizers.spacy_words import SpacyTokenizer
@@ -60,6 +61,16 @@ def test_the_way_by_words_is_the_way_of_all_rules(words):
 @given(st.text(max_size=40))
 def test_the_way_by_words_is_the_way_of_all_rules_for_any_text(text):
     assert list(TokenizeWithRules(RegexTokenizer())([text])) == [one_by_one(text)]
+
+
+@given(st.lists(_WORDS, max_size=40))
+def test_a_long_text_is_parted_where_no_rule_notices(words):
+    text = " ".join(words)
+    before, with_rules._LONG = with_rules._LONG, 7
+    try:
+        assert list(TokenizeWithRules(RegexTokenizer())([text])) == [one_by_one(text)]
+    finally:
+        with_rules._LONG = before
 
 
 def test_other_rules_and_no_rules():

@@ -28,7 +28,9 @@ from layerwise.text.tokens import BOS
 
 __all__ = ["TokenizeWithRules", "parallel_tokenize", "tokenize1"]
 
-_LONG = 1 << 20  # characters from which on a text is not worth taking word by word
+_LONG = 1 << 20  # characters after which a text is parted, so that no copies of it are needed
+# Where no rule sees what stands on the other side: between different words without marks.
+_GAP = re.compile(r" ([^\W\d_]++) (?!\1)(?=[^\W\d_])")
 
 
 class TokenizeWithRules:
@@ -111,12 +113,19 @@ class _ByWord:
 
     def __call__(self, text: str) -> list[str]:
         if len(text) <= _LONG:
-            plain = fix_html(text)
-            if not _repeats_words(plain):
-                try:
-                    return [BOS, *self._cuts.of(plain.strip())]
-                except _MightRepeatError:
-                    pass
+            return self._part(text)
+        tokens = [BOS]
+        for part in _parts(text):
+            tokens += self._part(part)[1:]
+        return tokens
+
+    def _part(self, text: str) -> list[str]:
+        plain = fix_html(text)
+        if not _repeats_words(plain):
+            try:
+                return [BOS, *self._cuts.of(plain.strip())]
+            except _MightRepeatError:
+                pass
         for rule in text_proc_rules:
             text = rule(text)
         return next(iter(self.tok([text])))
@@ -142,6 +151,15 @@ def _repeats_words(text: str) -> bool:
     words = text.split()
     # Comparing neighbours is far cheaper than the rule itself, and few texts have equal ones.
     return any(map(eq, words, islice(words, 1, None))) and replace_wrep(text) != text
+
+
+def _parts(text: str) -> Iterator[str]:
+    """`text` in parts that rules and tokeniser may see one by one."""
+    start = 0
+    while gap := _GAP.search(text, start + _LONG):
+        yield text[start : gap.end() - 1]
+        start = gap.end()
+    yield text[start:]
 
 
 _MARKS_AT_END = re.compile(r"([^\w\s])\1{2,}+(?!\w)")
