@@ -1,0 +1,210 @@
+"""`TextDataLoaders`: loaders for language models and classifiers, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from layerwise.core.data.block import CategoryBlock, DataBlock, MultiCategoryBlock
+from layerwise.core.data.filtered import FilteredBase
+from layerwise.core.data.loader import loader_options
+from layerwise.core.data.loaders import DataLoaders
+from layerwise.core.data.readers import ColReader, parent_label
+from layerwise.core.data.source import get_text_files
+from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
+from layerwise.core.errors import MissingDependencyError, refuse_unknown
+from layerwise.core.items import listify
+from layerwise.core.types import PathLike
+from layerwise.text.blocks import TextBlock
+from layerwise.text.lm_loader import LMDataLoader
+from layerwise.text.sorted_loader import SortedDL
+
+__all__ = ["TextDataLoaders"]
+
+Columns = str | int | Sequence[str] | Sequence[int]
+
+
+class TextDataLoaders(DataLoaders):
+    """Loaders for texts: with their labels, or for a language model (`is_lm`).
+
+    All methods take besides: `text_vocab`, the tokens by their numbers, learnt when None; `is_lm`;
+    `tok_tfm`, the tokeniser, see `TextBlock`; `seq_len`, tokens of a row for a language model, of a
+    chunk for a classifier; `backwards`, to read texts from their end; `kwargs`, settings of the
+    loaders (`bs`, `val_bs`, `shuffle`, ...).
+    """
+
+    @classmethod
+    def from_folder(
+        cls,
+        path: PathLike,
+        train: str = "train",
+        valid: str = "valid",
+        valid_pct: float | None = None,
+        seed: int | None = None,
+        vocab: Sequence[Any] | None = None,
+        text_vocab: Sequence[str] | None = None,
+        is_lm: bool = False,
+        tok_tfm: Any = None,
+        seq_len: int = 72,
+        splitter: Callable[[Any], Any] | None = None,
+        backwards: bool = False,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """From text files in folders named after labels, below those for training and validation.
+
+        Args:
+            path: where the folders are. Tokens are written to a folder beside it.
+            train: name of the folder for training.
+            valid: name of the folder for validation.
+            valid_pct: a random share validates instead, and all texts below `path` are taken.
+            seed: decides that share.
+            vocab: the labels; found in the training split when None.
+            text_vocab: see the class.
+            is_lm: see the class.
+            tok_tfm: see the class.
+            seq_len: see the class.
+            splitter: decides what validates, in place of the folders; all texts are taken.
+            backwards: see the class.
+            kwargs: see the class.
+
+        Raises:
+            FileNotFoundError: if there are no such folders; names those that there are.
+        """
+        _refuse(kwargs, cls.from_folder)
+        get_items: Callable[..., Any] = get_text_files
+        if splitter is None and valid_pct is None:
+            _require_folders(Path(path), train, valid)
+            splitter = GrandparentSplitter(train_name=train, valid_name=valid)
+            get_items = partial(get_text_files, folders=[train, valid])
+        elif splitter is None:
+            splitter = RandomSplitter(valid_pct or 0.0, seed=seed)
+        texts = TextBlock.from_folder(
+            path, text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, tok=tok_tfm
+        )
+        block = DataBlock(
+            texts if is_lm else (texts, CategoryBlock(vocab=vocab)),
+            get_items=get_items,
+            splitter=splitter,
+            get_y=None if is_lm else parent_label,
+        )
+        return cls.from_dblock(block, path, path=Path(path), **kwargs)
+
+    @classmethod
+    def from_df(
+        cls,
+        df: Any,
+        path: PathLike = ".",
+        valid_pct: float = 0.2,
+        seed: int | None = None,
+        text_col: Columns = 0,
+        label_col: Columns = 1,
+        label_delim: str | None = None,
+        y_block: Any = None,
+        text_vocab: Sequence[str] | None = None,
+        is_lm: bool = False,
+        valid_col: str | int | None = None,
+        tok_tfm: Any = None,
+        tok_text_col: str = "text",
+        seq_len: int = 72,
+        backwards: bool = False,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """From a frame of pandas with a column of texts and one, or several, of labels.
+
+        Args:
+            df: the frame; it stays as it is.
+            path: where what belongs to the task is written.
+            valid_pct: share that validates, unless `valid_col` says which rows do.
+            seed: decides that share.
+            text_col: column of the texts, or several that make up one text.
+            label_col: column of the labels; several for several labels.
+            label_delim: what parts the labels of one text.
+            y_block: block of the target; by default one class, or several where the columns or
+                `label_delim` say so.
+            text_vocab: see the class.
+            is_lm: see the class.
+            valid_col: column that is true for rows that validate.
+            tok_tfm: see the class.
+            tok_text_col: name of the column for the tokens; it matters where the frame has one of
+                that name that is needed, a label for example.
+            seq_len: see the class.
+            backwards: see the class.
+            kwargs: see the class.
+        """
+        _refuse(kwargs, cls.from_df)
+        texts = TextBlock.from_df(
+            text_col, text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, tok=tok_tfm,
+            tok_text_col=tok_text_col,
+        )  # fmt: skip
+        if y_block is None:
+            several = label_delim is not None or len(listify(label_col)) > 1
+            y_block = MultiCategoryBlock if several else CategoryBlock
+        block = DataBlock(
+            texts if is_lm else (texts, y_block),
+            get_x=ColReader(tok_text_col),
+            get_y=None if is_lm else ColReader(label_col, label_delim=label_delim),
+            splitter=RandomSplitter(valid_pct, seed=seed)
+            if valid_col is None
+            else ColSplitter(valid_col),
+        )
+        return cls.from_dblock(block, df, path=Path(path), **kwargs)
+
+    @classmethod
+    def from_csv(
+        cls,
+        path: PathLike,
+        csv_fname: PathLike = "labels.csv",
+        header: Any = "infer",
+        delimiter: str | None = None,
+        quoting: int = 0,
+        **kwargs: Any,
+    ) -> DataLoaders:
+        """`from_df` of the table in `path / csv_fname`.
+
+        Args:
+            path: what the name of the table starts from.
+            csv_fname: name of the table.
+            header: row of the column names, as pandas takes it; None where there is none.
+            delimiter: what parts the columns; a comma when None.
+            quoting: which quotes count, as pandas takes it.
+            kwargs: arguments of `from_df`.
+
+        Raises:
+            MissingDependencyError: without pandas.
+        """
+        _refuse(kwargs, cls.from_csv, cls.from_df)
+        try:
+            import pandas as pd
+        except (ImportError, OSError) as error:
+            raise MissingDependencyError.of(
+                "pandas", needed_for="tables of texts", install="pandas"
+            ) from error
+        read: Any = pd.read_csv  # its stubs have no case for settings that are passed on
+        df = read(
+            Path(path) / csv_fname, header=header, delimiter=delimiter or ",", quoting=quoting
+        )
+        return cls.from_df(df, path=path, **kwargs)
+
+
+def _refuse(settings: Mapping[str, Any], *factories: Callable[..., Any]) -> None:
+    """Refuse what neither the factories nor their loaders know, naming the nearest of either."""
+    takers = [*factories, FilteredBase.dataloaders]
+    own = {name for taker in takers for name in signature(taker).parameters}
+    known = {*own, *loader_options(LMDataLoader), *loader_options(SortedDL)} - {"self", "kwargs"}
+    called = ".".join(factories[0].__qualname__.split(".")[-2:])
+    refuse_unknown(called, set(settings) - known, known)
+
+
+def _require_folders(path: Path, *names: str) -> None:
+    """Name a folder that `path` has not; that there is no `path` is told by who looks into it."""
+    missing = next((name for name in names if not (path / name).is_dir()), None)
+    if missing is not None and path.is_dir():
+        there = sorted(p.name for p in path.iterdir() if p.is_dir())
+        raise FileNotFoundError(
+            f"there is no folder {missing!r} in {str(path)!r}; it has "
+            f"{', '.join(map(repr, there)) or 'no folders'}. Say which to take, train= and valid=, "
+            "or let a random share validate, valid_pct="
+        )
