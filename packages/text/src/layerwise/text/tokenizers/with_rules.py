@@ -217,7 +217,7 @@ def parallel_tokenize(
     """
     tok = RegexTokenizer() if tok is None else tok
     set_up(tok, items, rules)
-    # Few texts are cut faster than a process is started.
+    # By the time that processes have started, and seen their first words, few texts are cut here.
     few = n_workers is None and isinstance(items, Sized) and len(items) < _FEW
     return parallel_gen(
         TokenizeWithRules,
@@ -229,7 +229,7 @@ def parallel_tokenize(
     )
 
 
-_FEW = 100
+_FEW = 1000
 
 
 def set_up(tok: TextTokenizer, items: Iterable[str], rules: Sequence[Rule] | None) -> None:

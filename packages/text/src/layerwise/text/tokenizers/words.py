@@ -8,6 +8,7 @@ this takes is in proportion to the length of the word.
 from __future__ import annotations
 
 import re
+from string import ascii_lowercase
 
 __all__ = ["split_word"]
 
@@ -26,7 +27,10 @@ _ABBREVIATIONS = (
     "e.g. i.e. p.m. vs."
 )
 _CLIPPED = "'bout 'cause 'cos 'd 'em 'll 'm 'nuff 're 's 've n't '' doin' goin' havin' lovin' ol'"
-_WHOLE = frozenset(f"{_ABBREVIATIONS} {_CLIPPED} nothin' nuthin' somethin' C++ w/o and/or".split())
+_WHOLE = frozenset(
+    f"{_ABBREVIATIONS} {_CLIPPED} nothin' nuthin' somethin' C++ w/o and/or".split()
+    + [letter + "." for letter in ascii_lowercase]
+)
 
 _NEGATED = (
     "ai are ca could dare did do does had has have is may might must need sha should was were wo "
@@ -96,8 +100,9 @@ def split_word(word: str) -> list[str]:
     end: list[str] = []
     start, stop = 0, len(word)
     while start < stop:
-        if stop - start <= _LONGEST and _is_whole(word[start:stop]):
-            return [*front, word[start:stop], *reversed(end)]
+        part = word[start:stop] if stop - start <= _LONGEST else ""
+        if part in _WHOLE or (part[-1:] in _FACE_TO and _is_face(part)):
+            return [*front, part, *reversed(end)]
         if word[start].isdigit() and (clock := _CLOCK.fullmatch(word, start, stop)):
             return [*front, *clock.groups(), *reversed(end)]
         if word[start] in _FRONT:
@@ -115,12 +120,10 @@ def split_word(word: str) -> list[str]:
     return [*front, *reversed(end)]
 
 
-def _is_whole(word: str) -> bool:
-    if word[0].isalpha() and len(word) == 2:
-        return word[1] == "." and word.isascii() and word.islower()
-    if word[0] in _FACE_FROM and word[-1] in _FACE_TO and len(word) <= _FACE:
-        return word in _WHOLE or _EMOTICON.fullmatch(word) is not None
-    return word in _WHOLE
+def _is_face(part: str) -> bool:
+    if len(part) > _FACE or part[:1] not in _FACE_FROM:
+        return False
+    return _EMOTICON.fullmatch(part) is not None
 
 
 def _end_size(word: str, start: int, stop: int) -> int:
