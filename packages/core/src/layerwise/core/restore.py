@@ -38,7 +38,7 @@ def load_learner(fname: str | Path, cpu: bool = True, *, sha256: str | None = No
         found.dls,
         found.model,
         found.loss_func,
-        cbs=[TrainEvalCallback(), Recorder()],
+        cbs=[TrainEvalCallback(), Recorder(), *found.cbs],
         default_cbs=False,
     )
     learn.exported_example = found.example

@@ -25,6 +25,7 @@ class ModelResetter(Callback):
     """
 
     order: ClassVar[float] = -9
+    in_export: ClassVar[bool] = True
     after: ClassVar = (TrainEvalCallback,)
 
     def before_fit(self) -> None:
@@ -70,6 +71,7 @@ class RNNCallback(Callback):
     """
 
     order: ClassVar[float] = -8
+    in_export: ClassVar[bool] = True
     after: ClassVar = (TrainEvalCallback,)
 
     def __init__(self) -> None:

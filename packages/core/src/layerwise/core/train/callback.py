@@ -33,6 +33,8 @@ class Callback(RemembersCall):
         run_valid: whether it is called for validation batches.
         in_search: whether the copy of the learner that `lr_find` trains has it too; not for those
             that write files, draw or report elsewhere.
+        in_export: whether predictions need it, so that exports hold it, with its settings; for
+            those that read what models of their kind return, for example.
         keeps: own attributes that a checkpoint holds, so that a training that goes on is the same
             as one that was never stopped: numbers, text, tensors, and lists and dicts of them.
         learn: set when the callback is added to a learner.
@@ -55,6 +57,7 @@ class Callback(RemembersCall):
     run_train: bool = True
     run_valid: bool = True
     in_search: ClassVar[bool] = True
+    in_export: ClassVar[bool] = False
     keeps: ClassVar[tuple[str, ...]] = ()
     learn: TrainState
 

@@ -24,6 +24,7 @@ from layerwise.core.random import isolated
 from layerwise.core.rebuilt import from_description
 from layerwise.core.registry import KINDS, find, plugins
 from layerwise.core.train.bounded import Bounded
+from layerwise.core.train.callback import Callback
 from layerwise.core.train.data_config import data_from_plain, data_to_plain, inference_loader
 from layerwise.core.train.engine import split_batch
 from layerwise.core.train.outputs import read_output
@@ -57,12 +58,14 @@ class ExportedLearner:
         dls: loaders without items.
         loss_func: for its activation and decoding.
         example: an input and what the model gave for it; None where inputs are not tensors.
+        cbs: callbacks that predictions need.
     """
 
     model: nn.Module
     dls: Any
     loss_func: Any
     example: tuple[Any, Any] | None
+    cbs: list[Callback]
 
 
 # -- writing ----------------------------------------------------------------------------------
@@ -91,8 +94,10 @@ def _members_of(learn: Any, model: ModelName | None = None) -> dict[str, Any]:
     _check_made_again(described, own_arrays, weights, example)
     vocabs: list[Any] = []
     pipeline = _without_vocabs(pipeline, vocabs)
+    needed = [cb for cb in learn.cbs if cb.in_export]
     head = {"model": described, "example": plain_example}
-    head["packages"] = _packages([described, pipeline, *vocabs])
+    head["callbacks"] = to_description(needed, arrays, "the callbacks")
+    head["packages"] = _packages([described, pipeline, head["callbacks"], *vocabs])
     return {
         "model.json": to_json(head),
         "pipeline.json": to_json(pipeline),
@@ -311,7 +316,10 @@ def _learner(members: Mapping[str, bytes]) -> ExportedLearner:
                 "its model does not repeat the example that it was exported with; the code of the "
                 "model, or the version of a library, is another one than it was then"
             )
-    return ExportedLearner(model, dls, loss_func, example)
+    cbs = from_description(head.get("callbacks", []), arrays, frozenset({"callback"}))
+    if not isinstance(cbs, list) or not all(isinstance(cb, Callback) for cb in cbs):
+        raise ConfigError("what it describes as its callbacks are none")
+    return ExportedLearner(model, dls, loss_func, example, cbs)
 
 
 def _check_packages(packages: Mapping[str, str]) -> None:
