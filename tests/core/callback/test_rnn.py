@@ -7,7 +7,10 @@ from layerwise.core.callback.sam import SAM
 from layerwise.core.data.loader import DataLoader
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.learner import Learner
+from layerwise.core.named import reference_to
 from layerwise.core.nn.losses import CrossEntropyLossFlat
+from layerwise.core.registry import register
+from layerwise.core.restore import load_learner
 from layerwise.core.testing.kinds import check_callback
 from layerwise.core.train.callback import Callback
 
@@ -129,3 +132,14 @@ def test_what_is_missing_is_named(make_learner):
 def test_two_passes_and_a_state_are_refused():
     with pytest.raises(ValueError, match="without one of the two"):
         text_learner(cbs=[*rnn_cbs(), SAM()]).fit(1)
+
+
+def test_a_loaded_export_reads_the_prediction_too(tmp_path):
+    if reference_to(Texts) is None:
+        register("model", "test-rnn/texts", Texts)
+    learn = text_learner(cbs=rnn_cbs(1, 1))
+    learn.path = tmp_path
+    expected = learn.get_preds()[0]
+    loaded = load_learner(learn.export("texts.lw", model=("test-rnn/texts", {})))
+    assert [type(cb) for cb in loaded.cbs if cb.in_export] == [ModelResetter, RNNCallback]
+    assert torch.equal(loaded.get_preds(dl=learn.dls.valid)[0], expected)
