@@ -2,7 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-from layerwise.vision.models.zoo import stand_in_for_operators
+from layerwise.core.torchvision_operators import stand_in_for_operators
 
 __all__ = ["define_torchvision_operators", "is_installed", "versions"]
 

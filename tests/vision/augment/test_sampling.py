@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
+from layerwise.core.torchvision_operators import stand_in_for_operators
 from layerwise.vision.augment.matrix import affine_mat, moved, rotate_mat, warp_mat
 from layerwise.vision.augment.sampling import Route, Sampling
-from layerwise.vision.models.zoo import stand_in_for_operators
 
 PLAIN = Sampling(pad_mode="zeros")
 

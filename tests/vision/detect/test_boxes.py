@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from layerwise.core.torchvision_operators import nms
 from layerwise.vision.detect.boxes import batched_nms, box_area, box_iou, generalised_iou
-from layerwise.vision.models.zoo import nms
 
 # Whole numbers: areas and shares are exact, so that no share lies on a threshold by rounding.
 corner = st.integers(0, 12)

@@ -10,9 +10,10 @@ import torch
 from safetensors.torch import save_file
 
 from layerwise.core.errors import MissingDependencyError
+from layerwise.core.torchvision_operators import nms, stand_in_for_operators
 from layerwise.vision.models import torchvision_models, zoo
 from layerwise.vision.models.torchvision_models import resnet18, squeezenet1_1
-from layerwise.vision.models.zoo import first_weights, load_pretrained, nms, torchvision_model
+from layerwise.vision.models.zoo import first_weights, load_pretrained, torchvision_model
 
 
 def test_every_listed_name_is_one_of_torchvision():
@@ -39,8 +40,8 @@ def test_importing_vision_imports_no_torchvision():
 
 def test_operators_are_stood_in_for_once():
     zoo.torchvision_models_module()
-    zoo.stand_in_for_operators()
-    zoo.stand_in_for_operators()
+    stand_in_for_operators()
+    stand_in_for_operators()
     boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
     from torchvision.ops import boxes as ops
 

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from layerwise.core.errors import MissingDependencyError, nearest
 from layerwise.core.nn.module import Module
 from layerwise.core.registry import names
+from layerwise.core.torchvision_operators import stand_in_for_operators
 from layerwise.vision.models.bodies import run_noise
 from layerwise.vision.models.head import add_head
 from layerwise.vision.models.network import TORCHVISION
-from layerwise.vision.models.zoo import stand_in_for_operators
 
 __all__ = ["TimmBody", "create_timm_model"]
 
