@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from layerwise.core.data.parallel import parallel_gen
@@ -51,7 +51,7 @@ _SETTINGS, _MODEL = "tokenizer.json", "spm.model"
 _TOGETHER = 32  # files that a process does before it reports
 
 Job = tuple[str, str]
-"""A file, and where its tokens go."""
+"""A file, and the name of that of its tokens."""
 
 
 class _Done(NamedTuple):
@@ -165,23 +165,22 @@ def tokenize_files(
     is_same = skip_if_exists and _read_json(target / _SETTINGS) == settings
     if is_same and _is_complete(jobs, target):
         return target
+    for name in (fn_counter, fn_lengths):
+        (target / name).unlink(missing_ok=True)
     if not is_same:
-        for name in (_SETTINGS, fn_counter, fn_lengths, _MODEL):
-            (target / name).unlink(missing_ok=True)
-        for _, tokens in jobs:
-            Path(tokens).unlink(missing_ok=True)
+        (target / _MODEL).unlink(missing_ok=True)
+        _write_json(target / _SETTINGS, settings)  # what is older than this file is out of date
     _learn(tok, jobs, rules, encoding, errors, target / _MODEL)
-    _write_json(target / _SETTINGS, settings)
     counter, lengths = Counter[str](), dict[str, int]()
     replaced: list[str] = []
     batches = [jobs[i : i + _TOGETHER] for i in range(0, len(jobs), _TOGETHER)]
     made = parallel_gen(
         _FileCutter, batches, 0 if len(batches) < 2 and n_workers is None else n_workers,
-        chunk_size=1, tok=tok, rules=rules, encoding=encoding, errors=errors,
+        chunk_size=1, target=str(target), tok=tok, rules=rules, encoding=encoding, errors=errors,
     )  # fmt: skip
     with bar(len(jobs), "tokenize") as step:
         for batch, done in zip(batches, made, strict=True):
-            lengths.update(zip(_names(batch, target), done.lengths, strict=True))
+            lengths.update(zip((name for _, name in batch), done.lengths, strict=True))
             counter.update(done.counter)
             replaced += done.replaced
             step(len(batch))
@@ -222,17 +221,24 @@ def _of_folder(folder: Path, name: str) -> dict[str, int]:
 
 def _jobs(files: list[Path], path: Path, target: Path, names: Sequence[str] | None) -> list[Job]:
     if names is None:
-        names = [os.path.relpath(file, path) for file in files]
+        start = os.path.join(path, "")  # noqa: PTH118 - texts, since there may be many
+        names = [
+            text.removeprefix(start) if text.startswith(start) else os.path.relpath(text, path)
+            for text in map(str, files)
+        ]
     if len(names) != len(files):
         raise ValueError(f"{len(names)} output_names for {len(files)} files; give one for each")
     own = {_SETTINGS, fn_counter, fn_lengths, _MODEL}
     for name, count in Counter(names).items():
-        if count > 1 or name in own or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        # Texts again, for the same reason.
+        leaves = os.path.isabs(name) or os.pardir in name.split(os.sep)  # noqa: PTH117, PTH206
+        if count > 1 or name in own or leaves:
             raise ValueError(
                 f"the name {name!r} for tokens comes twice, belongs to this library, or leaves the "
                 f"folder {target}; give other output_names, or the path= that all files are below"
             )
-    return [(str(file), str(target / name)) for file, name in zip(files, names, strict=True)]
+    plain = (name.replace(os.sep, "/") for name in names)
+    return list(zip(map(str, files), plain, strict=True))
 
 
 def _learn(
@@ -251,18 +257,14 @@ def _learn(
 def _is_complete(jobs: list[Job], target: Path) -> bool:
     """Whether all was done, and no text has changed since."""
     lengths, counted = _read_json(target / fn_lengths), target / fn_counter
-    if lengths is None or not counted.is_file() or lengths.keys() != set(_names(jobs, target)):
+    if not lengths or not counted.is_file() or lengths.keys() != {name for _, name in jobs}:
         return False
-    since = counted.stat().st_mtime_ns
+    since, root = counted.stat().st_mtime_ns, os.path.join(target, "")  # noqa: PTH118 - as below
     return all(
         # Paths would cost more than what they do here.
-        os.path.exists(tokens) and os.stat(file).st_mtime_ns <= since  # noqa: PTH110, PTH116
-        for file, tokens in jobs
+        os.path.exists(root + name) and os.stat(file).st_mtime_ns <= since  # noqa: PTH110, PTH116
+        for file, name in jobs
     )
-
-
-def _names(jobs: list[Job], target: Path) -> list[str]:
-    return [PurePath(os.path.relpath(tokens, target)).as_posix() for _, tokens in jobs]
 
 
 class _Texts:
@@ -278,7 +280,11 @@ class _Texts:
 class _FileCutter:
     """What each process does: files of texts to files of tokens, and their counts."""
 
-    def __init__(self, tok: TextTokenizer, rules: Any, encoding: str, errors: str) -> None:
+    def __init__(
+        self, target: str, tok: TextTokenizer, rules: Any, encoding: str, errors: str
+    ) -> None:
+        self.root = os.path.join(target, "")  # noqa: PTH118 - texts, as paths cost more
+        self.since = os.stat(self.root + _SETTINGS).st_mtime_ns  # noqa: PTH116 - as above
         self.cut = TokenizeWithRules(tok, rules)
         self.encoding, self.errors = encoding, errors
 
@@ -288,11 +294,11 @@ class _FileCutter:
     def _batch(self, jobs: list[Job]) -> _Done:
         replaced: list[str] = []
         lengths, counter = [], Counter[str]()
-        for file, target in jobs:
-            tokens = _up_to_date(file, target)
+        for file, name in jobs:
+            tokens = self._up_to_date(file, self.root + name)
             if tokens is None:
                 text = self._read(file, replaced)
-                tokens = self._written(next(iter(self.cut([text]))), Path(target))
+                tokens = self._written(next(iter(self.cut([text]))), self.root + name)
             lengths.append(len(tokens))
             counter.update(tokens)
         return _Done(lengths, counter, replaced)
@@ -303,25 +309,32 @@ class _FileCutter:
             replaced.append(file)
         return text
 
-    def _written(self, tokens: list[str], target: Path) -> list[str]:
-        if any(" " in token for token in tokens):  # of rules of the user's; nothing could part them
+    def _written(self, tokens: list[str], target: str) -> list[str]:
+        text = " ".join(tokens)
+        if text.count(" ") >= len(tokens) > 0:  # of rules of the user's; nothing could part them
             tokens = [token.replace(" ", "▁") for token in tokens]
-        target.parent.mkdir(parents=True, exist_ok=True)
+            text = " ".join(tokens)
         # Renamed when it is whole, so that what is there after an interruption is good.
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        unfinished.write_bytes(" ".join(tokens).encode("utf8", "replace"))
-        unfinished.replace(target)
+        unfinished = f"{target}.{os.getpid()}.tmp"
+        try:
+            file = open(unfinished, "wb")  # noqa: PTH123, SIM115 - closed below
+        except FileNotFoundError:
+            Path(target).parent.mkdir(parents=True, exist_ok=True)
+            file = open(unfinished, "wb")  # noqa: PTH123, SIM115 - as above
+        with file:
+            file.write(text.encode("utf8", "replace"))
+        os.replace(unfinished, target)  # noqa: PTH105 - as above
         return tokens
 
-
-def _up_to_date(file: str, target: str) -> list[str] | None:
-    """The tokens that are there, unless the text is newer."""
-    try:
-        if os.stat(target).st_mtime_ns < os.stat(file).st_mtime_ns:  # noqa: PTH116 - as above
+    def _up_to_date(self, file: str, target: str) -> list[str] | None:
+        """The tokens that are there, if they are younger than the text and the settings."""
+        try:
+            made = os.stat(target).st_mtime_ns  # noqa: PTH116 - as above
+            if made <= self.since or made < os.stat(file).st_mtime_ns:  # noqa: PTH116 - as above
+                return None
+            return read_tokens(target)
+        except FileNotFoundError:
             return None
-        return read_tokens(target)
-    except FileNotFoundError:
-        return None
 
 
 def _is_clean(file: str, encoding: str) -> bool:
