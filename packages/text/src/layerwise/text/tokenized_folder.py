@@ -11,17 +11,13 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from layerwise.core.data.parallel import parallel_gen
 from layerwise.core.data.source import get_files
-from layerwise.core.described import to_description
-from layerwise.core.errors import ConfigError, DataError, warn_user
+from layerwise.core.errors import DataError, warn_user
 from layerwise.core.files.atomic import write_whole
-from layerwise.core.settings import settings_of
 from layerwise.core.types import PathLike
 from layerwise.text.progress import bar
 from layerwise.text.reading import REPLACED, read_text
@@ -30,6 +26,7 @@ from layerwise.text.tokenizers.base import TextTokenizer
 from layerwise.text.tokenizers.regex import RegexTokenizer
 from layerwise.text.tokenizers.subwords import SentencePieceTokenizer
 from layerwise.text.tokenizers.with_rules import TokenizeWithRules, rules_for
+from layerwise.text.told import told
 
 __all__ = [
     "fn_counter",
@@ -343,38 +340,6 @@ def _is_clean(file: str, encoding: str) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-# -- settings ----------------------------------------------------------------------------------
-
-
-def told(value: Any) -> Any:
-    """`value` in plain words, equal for what is equal; of what cannot be told, never equal."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [told(member) for member in value]
-    arrays: dict[str, Any] = {}
-    try:
-        plain = to_description(value, arrays, "this")
-    except ConfigError:
-        return _by_place(value)
-    sums = {name: sha256(array.numpy().tobytes()).hexdigest() for name, array in arrays.items()}
-    return [plain, sums] if sums else plain
-
-
-def _by_place(value: Any) -> Any:
-    """What has no registered name by where it is defined."""
-    if isinstance(value, partial):
-        return [told(value.func), told(value.args), {k: told(v) for k, v in value.keywords.items()}]
-    own = value if hasattr(value, "__qualname__") else type(value)
-    place = f"{getattr(own, '__module__', 'builtins')}.{own.__qualname__}"
-    never = os.urandom(8).hex()
-    if own is value:
-        return [place, never] if "<" in place else place  # one of a function's, such as a lambda
-    try:
-        settings = settings_of(value)
-    except ConfigError:
-        return [place, never]
-    return [place, {name: told(setting) for name, setting in settings.items()}]
 
 
 def _read_json(path: Path) -> Any:

@@ -149,8 +149,10 @@ class SentencePieceTokenizer:
         return {**{name: getattr(self, name) for name in kept}, "sp_model": model}
 
     @classmethod
-    def from_settings(cls, sp_model: Any = None, **settings: Any) -> Self:
-        """What `settings` described."""
+    def from_settings(cls, *, sp_model: Any = None, **settings: Any) -> Self:
+        """What `settings` described; no path is among them, whoever wrote them."""
+        if "cache_dir" in settings:
+            raise TypeError("cache_dir is no setting of a tokeniser that was trained")
         return cls(sp_model=None if sp_model is None else sp_model.tobytes(), **settings)
 
     def __getstate__(self) -> dict[str, Any]:
