@@ -100,6 +100,23 @@ def test_outside_of_training_the_layer_is_as_it_was():
     torch.testing.assert_close(dropped(x, state)[0], twin(x, state)[0])
 
 
+@pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
+def test_one_step_without_gradients_is_a_step_of_the_layer(make):
+    layer = make()
+    twin = copy.deepcopy(layer)
+    names = [n for n, _ in layer.named_parameters() if n.startswith("weight_hh")]
+    dropped = WeightDropout(layer, 0.5, names).eval()
+    x = torch.rand(3, 2, 5)
+    with torch.no_grad():
+        _, state = dropped(x[:, :1])
+        output, state = dropped(x[:, 1:], state)
+        _, between = twin(x[:, :1])
+        expected, last = twin(x[:, 1:], between)
+    torch.testing.assert_close(output, expected)
+    for found, wanted in zip(state, last if isinstance(last, tuple) else (last,), strict=True):
+        torch.testing.assert_close(found, wanted)
+
+
 def test_any_module_may_have_weights_hidden():
     dropped = WeightDropout(nn.Linear(4, 200, bias=False), 0.5, "weight")
     output = dropped(torch.eye(4))

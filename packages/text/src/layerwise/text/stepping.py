@@ -12,23 +12,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from layerwise.text.models.encoder import TextEncoder
+from layerwise.text.models.encoder import Remembering
 
 __all__: list[str] = []
 
 
 @contextmanager
-def reading(model: nn.Module) -> Iterator[TextEncoder]:
-    """The encoder of `model`, which predicts and remembers inside, and has forgotten outside.
+def reading(model: nn.Module) -> Iterator[Remembering]:
+    """What remembers in `model`, which predicts and remembers inside, and has forgotten outside.
 
     Raises:
-        TypeError: if there is no encoder in the model.
+        TypeError: if there is nothing in the model that remembers.
     """
-    encoder = next((m for m in model.modules() if isinstance(m, TextEncoder)), None)
+    encoder = next((m for m in model.modules() if isinstance(m, Remembering)), None)
     if encoder is None:
         raise TypeError(
-            f"{type(model).__name__} has no TextEncoder in it, so nobody knows how it remembers; "
-            "give a model of get_language_model"
+            f"{type(model).__name__} has nothing in it that remembers (no TextEncoder); give a "
+            "model of get_language_model, or the model of a language_model_learner"
         )
     modes = [(module, module.training) for module in model.modules()]
     model.eval()

@@ -13,10 +13,28 @@ from torch import Tensor, nn
 from layerwise.core.nn.module import Module
 from layerwise.core.nn.walk import params
 
-__all__ = ["TextEncoder", "encoder_clas_split", "encoder_lm_split"]
+__all__ = ["Remembering", "TextEncoder", "encoder_clas_split", "encoder_lm_split"]
 
 
-class TextEncoder(Module):
+class Remembering(Module):
+    """Base of what reads a text in pieces, with what it read before in mind.
+
+    Generation asks no more than this of whatever there is in a model.
+    """
+
+    def reset(self) -> None:
+        """Forget what was read."""
+        raise NotImplementedError
+
+    def remember(self) -> None:
+        """Keep in mind what is read from now on, until `reset()`."""
+
+    def select_rows(self, rows: Tensor) -> None:
+        """Let row i of the memory be what row `rows[i]` was, as a search does that drops rows."""
+        raise NotImplementedError
+
+
+class TextEncoder(Remembering):
     """Base of what reads token numbers: (B, T) to (B, T, D), with what it read before in mind.
 
     Language models, classifiers and generation ask no more of an encoder than this, so that an
@@ -33,17 +51,6 @@ class TextEncoder(Module):
 
     def forward(self, inp: Tensor, from_embeds: bool = False) -> Tensor:
         """(B, T, D) for (B, T) tokens, or for their embeddings (B, T, D) if `from_embeds`."""
-        raise NotImplementedError
-
-    def reset(self) -> None:
-        """Forget what was read."""
-        raise NotImplementedError
-
-    def remember(self) -> None:
-        """Keep in mind what is read from now on, until `reset()`."""
-
-    def select_rows(self, rows: Tensor) -> None:
-        """Let row i of the memory be what row `rows[i]` was, as a search does that drops rows."""
         raise NotImplementedError
 
     def embedding_modules(self) -> Sequence[nn.Module]:
