@@ -73,9 +73,14 @@ def test_settings_and_pickles_hold_the_model(trained):
 def test_settings_name_no_place_on_the_disk(trained, tmp_path):
     assert "cache_dir" not in settings_of(trained)
     with pytest.raises(TypeError, match="cache_dir"):
-        SentencePieceTokenizer.from_settings(cache_dir=str(tmp_path))
+        SentencePieceTokenizer.from_settings(
+            **settings_of(trained),
+            cache_dir=str(tmp_path),  # type: ignore[call-arg]
+        )
     with pytest.raises(AttributeError):
-        SentencePieceTokenizer.from_settings(sp_model=str(tmp_path / "spm.model"))
+        SentencePieceTokenizer.from_settings(
+            **{**settings_of(trained), "sp_model": str(tmp_path / "spm.model")}
+        )
 
 
 def test_it_is_set_up_by_those_who_use_it():

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from layerwise.core.train.progress import in_notebook
 
 __all__: list[str] = []
 
 
-class Step(Protocol):
-    """Moves a bar on."""
-
-    def __call__(self, count: int, /) -> None:
-        """By `count`."""
-
-
 @contextmanager
-def bar(total: int | None, what: str) -> Iterator[Step]:
+def bar(total: int | None, what: str) -> Iterator[Callable[[int], None]]:
     """A function that moves a bar on; it does nothing where no one watches."""
     if not (sys.stderr.isatty() or in_notebook()):
         yield lambda _count: None

@@ -149,11 +149,20 @@ class SentencePieceTokenizer:
         return {**{name: getattr(self, name) for name in kept}, "sp_model": model}
 
     @classmethod
-    def from_settings(cls, *, sp_model: Any = None, **settings: Any) -> Self:
+    def from_settings(
+        cls,
+        *,
+        sp_model: Any,
+        lang: str,
+        special_toks: list[str],
+        vocab_sz: int | None,
+        max_vocab_sz: int,
+        model_type: str,
+        char_coverage: float,
+    ) -> Self:
         """What `settings` described; no path is among them, whoever wrote them."""
-        if "cache_dir" in settings:
-            raise TypeError("cache_dir is no setting of a tokeniser that was trained")
-        return cls(sp_model=None if sp_model is None else sp_model.tobytes(), **settings)
+        model = None if sp_model is None else sp_model.tobytes()
+        return cls(lang, special_toks, model, vocab_sz, max_vocab_sz, model_type, char_coverage)
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in vars(self).items() if k != "_processor"}
