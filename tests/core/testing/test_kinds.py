@@ -200,6 +200,25 @@ class HiddenState(nn.Linear):
         return super().forward(x) * self.get_buffer("scale")
 
 
+class Remembering(nn.Module):
+    """Goes on where the last call ended, until it is told to forget."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.calls = small(), 0
+
+    def reset(self):
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.layer(x) * self.calls
+
+
+def test_a_model_that_remembers_is_told_to_forget_before_it_is_compared():
+    check_model(Remembering(), X)
+
+
 def test_models_that_keep_the_contract_pass():
     check_model(small(), X)
     check_model(small(), X, torch.tensor([0, 1, 1, 0]), loss_func=nn.CrossEntropyLoss())
