@@ -25,6 +25,11 @@ DESCRIBED = ("callback", "layer", "loss", "metric", "reader", "splitter", "trans
 
 # How to make what is not made without arguments.
 MADE = {
+    "text/EmbeddingDropout": (nn.Embedding(3, 2), 0.5),
+    "text/LinearDecoder": (3, 2),
+    "text/PoolingLinearClassifier": ([6, 2], [0.1]),
+    "text/SentenceEncoder": (4, nn.Embedding(3, 2)),
+    "text/WeightDropout": (nn.LSTM(2, 2), 0.5),
     "tabular/CategoryEmbeddings": ([(4, 3)],),
     "tabular/SeveralLosses": ([nn.CrossEntropyLoss(), nn.MSELoss()], [2, 1]),
     "tabular/Rescale": ([1.0], [2.0]),

@@ -8,7 +8,7 @@ from torch import nn
 
 from layerwise.core.random import no_random
 from layerwise.text.models import EmbeddingDropout, RNNDropout, WeightDropout, dropout_mask
-from layerwise.text.models.recurrence import in_one_piece
+from layerwise.text.models.recurrence import _in_one_piece
 
 
 def test_a_mask_keeps_the_expected_share_and_the_mean():
@@ -170,7 +170,7 @@ def test_a_share_is_between_nothing_and_all(make, p):
 def test_in_one_piece_weights_are_the_same_and_matrices_come_first():
     layer = nn.LSTM(3, 2, bidirectional=True)
     weights = [getattr(layer, n) for n in layer._flat_weights_names]
-    placed = in_one_piece(weights, layer)
+    placed = _in_one_piece(weights, layer)
     for before, after in zip(weights, placed, strict=True):
         assert torch.equal(before, after)
     start = placed[0].data_ptr()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from layerwise.text.models import TextTransformer
-from layerwise.text.models.transformer import rotated, rotations
+from layerwise.text.models.transformer import _rotated, _rotations
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_a_turned_pair_depends_on_the_distance_alone():
     query, key = torch.randn(2, 1, 1, 1, 8)
     scores = []
     for start in (0, 5, 100):
-        turns = rotations(start, start + 4, 8, 10_000.0, query)
-        queries, keys = (rotated(x.expand(1, 1, 4, 8), turns) for x in (query, key))
+        turns = _rotations(start, start + 4, 8, 10_000.0, query)
+        queries, keys = (_rotated(x.expand(1, 1, 4, 8), turns) for x in (query, key))
         scores.append((queries[0, 0, 3] * keys[0, 0, 1]).sum())
     torch.testing.assert_close(scores[1], scores[0])
     torch.testing.assert_close(scores[2], scores[0], atol=1e-4, rtol=1e-4)

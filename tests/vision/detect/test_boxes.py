@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from layerwise.core.torchvision_operators import nms
+from layerwise.core.torchvision_operators import _nms
 from layerwise.vision.detect.boxes import batched_nms, box_area, box_iou, generalised_iou
 
 # Whole numbers: areas and shares are exact, so that no share lies on a threshold by rounding.
@@ -104,4 +104,4 @@ def test_of_one_class_it_keeps_what_the_stand_in_for_torchvision_keeps():
     boxes = torch.cat([low, low + torch.rand(300, 2, generator=noise) / 3], 1)
     scores = torch.rand(300, generator=noise)
     one = torch.ones(300, dtype=torch.long)
-    assert torch.equal(batched_nms(boxes, scores, one, 0.4), nms(boxes, scores, 0.4))
+    assert torch.equal(batched_nms(boxes, scores, one, 0.4), _nms(boxes, scores, 0.4))

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from layerwise.core.errors import MissingDependencyError
-from layerwise.core.torchvision_operators import nms, stand_in_for_operators
+from layerwise.core.torchvision_operators import _nms, stand_in_for_operators
 from layerwise.vision.models import torchvision_models, zoo
 from layerwise.vision.models.torchvision_models import resnet18, squeezenet1_1
 from layerwise.vision.models.zoo import first_weights, load_pretrained, torchvision_model
@@ -57,7 +57,7 @@ def test_nms_keeps_what_comparing_all_pairs_keeps():
         for i in np.argsort(-scores):
             if all(overlap(boxes[i], boxes[j]) <= 0.4 for j in kept):
                 kept.append(int(i))
-        found = nms(torch.tensor(boxes), torch.tensor(scores), 0.4)
+        found = _nms(torch.tensor(boxes), torch.tensor(scores), 0.4)
         assert found.tolist() == kept
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["nms", "stand_in_for_operators"]
+__all__: list[str] = []
 
 _library: torch.library.Library | None = None  # operators live as long as what defined them
 
@@ -38,7 +38,7 @@ def stand_in_for_operators() -> None:
         return
     _library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]  # torch
     library: Any = _library  # torch leaves its methods without types
-    for name, function in (("nms", nms), ("qnms", _quantized_nms)):
+    for name, function in (("nms", _nms), ("qnms", _quantized_nms)):
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.impl(name, function, "CompositeExplicitAutograd")
 
@@ -47,7 +47,7 @@ def _has_operator(name: str) -> bool:
     return hasattr(torch.ops.torchvision, name)
 
 
-def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+def _nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
     """Indices of the boxes that stay when each removes those of lower score that it overlaps.
 
     Args:
@@ -60,7 +60,7 @@ def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
     Example:
         >>> boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
-        >>> nms(boxes, torch.tensor([0.8, 0.9, 0.7]), 0.5)
+        >>> _nms(boxes, torch.tensor([0.8, 0.9, 0.7]), 0.5)
         tensor([1, 2])
     """
     order = scores.argsort(descending=True, stable=True)
@@ -78,4 +78,4 @@ def nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
 
 
 def _quantized_nms(dets: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
-    return nms(dets.dequantize(), scores.dequantize(), iou_threshold)
+    return _nms(dets.dequantize(), scores.dequantize(), iou_threshold)

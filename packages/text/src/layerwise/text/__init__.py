@@ -1,4 +1,4 @@
-"""Text for layerwise: tokens, data blocks, models and learners."""
+"""Text for layerwise: from words to tokens, language models and classifiers, transformers."""
 
 import layerwise.text.show
 from layerwise.core.registry import check_version

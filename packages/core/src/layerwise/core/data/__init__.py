@@ -13,6 +13,7 @@ from layerwise.core.data.filtered import *
 from layerwise.core.data.loader import *
 from layerwise.core.data.loaders import *
 from layerwise.core.data.members import *
+from layerwise.core.data.parallel import *
 from layerwise.core.data.partial import *
 from layerwise.core.data.readers import *
 from layerwise.core.data.source import *

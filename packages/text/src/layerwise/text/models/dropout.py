@@ -39,7 +39,7 @@ def dropout_mask(x: Tensor, sz: Sequence[int], p: float) -> Tensor:
     return mask.div_(keep) if keep else mask
 
 
-def checked_share(caller: str, p: float) -> float:
+def _checked_share(caller: str, p: float) -> float:
     """`p`, if it is a share; otherwise a ValueError."""
     if not 0 <= p <= 1:
         raise ValueError(f"{caller} with a share of {p}; give a number from 0 to 1")
@@ -63,7 +63,7 @@ class RNNDropout(Module):
     """
 
     def __init__(self, p: float = 0.5) -> None:
-        self.p = checked_share("RNNDropout", p)
+        self.p = _checked_share("RNNDropout", p)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D); `x` itself where nothing is hidden."""
@@ -92,7 +92,7 @@ class EmbeddingDropout(Module):
     """
 
     def __init__(self, emb: nn.Embedding, embed_p: float) -> None:
-        self.emb, self.embed_p = emb, checked_share("EmbeddingDropout", embed_p)
+        self.emb, self.embed_p = emb, _checked_share("EmbeddingDropout", embed_p)
 
     def forward(self, words: Tensor) -> Tensor:
         """(B, T, D)."""
@@ -136,7 +136,7 @@ class WeightDropout(Module):
         weight_p: float,
         layer_names: str | Sequence[str] = "weight_hh_l0",
     ) -> None:
-        self.module, self.weight_p = module, checked_share("WeightDropout", weight_p)
+        self.module, self.weight_p = module, _checked_share("WeightDropout", weight_p)
         self.layer_names = [layer_names] if isinstance(layer_names, str) else list(layer_names)
         for name in self.layer_names:
             known = dict(module.named_parameters(recurse=False))

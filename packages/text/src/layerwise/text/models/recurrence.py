@@ -40,8 +40,8 @@ def run_recurrent(
             return run_recurrent(layer, x.float(), state, weights=weights)
     given = [weights[n] if n in weights else getattr(layer, n) for n in _weight_names(layer)]
     if x.is_cuda:
-        given = in_one_piece(given, layer)
-    state = zero_state(layer, x) if state is None else tuple(state)
+        given = _in_one_piece(given, layer)
+    state = _zero_state(layer, x) if state is None else tuple(state)
     if _is_one_step(layer, x):
         hidden, cells = torch.lstm_cell(x[:, 0], (state[0][0], state[1][0]), *given)
         return hidden[:, None], (hidden[None], cells[None])
@@ -80,7 +80,7 @@ def _is_one_step(layer: nn.LSTM | nn.GRU, x: Tensor) -> bool:
     )
 
 
-def zero_state(layer: nn.LSTM | nn.GRU, x: Tensor) -> State:
+def _zero_state(layer: nn.LSTM | nn.GRU, x: Tensor) -> State:
     """The state before anything was read."""
     directions = 2 if layer.bidirectional else 1
     zeros = x.new_zeros(layer.num_layers * directions, x.shape[0], layer.hidden_size)
@@ -102,7 +102,7 @@ def _fitted(part: Tensor, count: int) -> Tensor:
     return torch.cat([part, part.new_zeros(part.shape[0], count - have, part.shape[2])], dim=1)
 
 
-def in_one_piece(weights: Sequence[Tensor], layer: nn.LSTM | nn.GRU) -> list[Tensor]:
+def _in_one_piece(weights: Sequence[Tensor], layer: nn.LSTM | nn.GRU) -> list[Tensor]:
     """The same weights as parts of one tensor, laid out as cuDNN wants: matrices, then biases.
 
     Weights that lie anywhere are gathered by cuDNN at each call, with a warning.

@@ -99,7 +99,7 @@ class TextTransformer(TextEncoder):
         x: Tensor = self.embed_dp(inp if from_embeds else self.encoder(inp))
         old: Sequence[tuple[Tensor, Tensor] | None] = self.memory or [None] * len(self.blocks)
         start = 0 if old[0] is None else old[0][0].shape[2]
-        turns = rotations(start, start + x.shape[1], self.emb_sz // self.n_heads, self.theta, x)
+        turns = _rotations(start, start + x.shape[1], self.emb_sz // self.n_heads, self.theta, x)
         kept: Memory = []
         for block, before in zip(self.blocks, old, strict=True):
             x, keys_and_values = block(x, turns, before)
@@ -164,7 +164,7 @@ class _Attention(Module):
             part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, T, H*E) -> (B, H, T, E)
             for part in self.into(x).chunk(3, dim=2)
         )
-        queries, keys = rotated(queries, turns), rotated(keys, turns)
+        queries, keys = _rotated(queries, turns), _rotated(keys, turns)
         if before is not None:
             keys, values = torch.cat([before[0], keys], 2), torch.cat([before[1], values], 2)
         found = F.scaled_dot_product_attention(
@@ -201,7 +201,7 @@ class _SwiGLU(Module):
         return made
 
 
-def rotations(
+def _rotations(
     start: int, stop: int, width: int, theta: float, like: Tensor
 ) -> tuple[Tensor, Tensor]:
     """(T, E) cosines and sines of the angles by which positions from `start` to `stop` turn.
@@ -214,7 +214,7 @@ def rotations(
     return angles.cos(), angles.sin()
 
 
-def rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+def _rotated(x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
     """(B, H, T, E) with each pair of features turned by the angle of its position."""
     cosines, sines = (part.to(x.dtype) for part in turns)
     first, second = x.chunk(2, dim=3)

@@ -47,7 +47,7 @@ class SpacyTokenizer:
             import spacy
         except (ImportError, OSError) as error:
             raise MissingDependencyError.of(
-                "spacy", needed_for="tokens of SpacyTokenizer", install="layerwise-text[spacy]"
+                "spacy", needed_for="tokens of SpacyTokenizer", install="spacy"
             ) from error
         try:
             tokenizer: Any = spacy.blank(self.lang).tokenizer

@@ -192,6 +192,6 @@ def _sentencepiece() -> Any:
         raise MissingDependencyError.of(
             "sentencepiece",
             needed_for="parts of words",
-            install="layerwise-text[sentencepiece]",
+            install="sentencepiece",
         ) from error
     return sentencepiece
