@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
+from layerwise.core.nn.module import get_model
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 
 __all__ = ["ModelResetter", "RNNCallback", "RNNRegularizer", "rnn_cbs"]
@@ -14,7 +15,10 @@ __all__ = ["ModelResetter", "RNNCallback", "RNNRegularizer", "rnn_cbs"]
 class ModelResetter(Callback):
     """Forgets the state that the model keeps between batches, where a new text begins.
 
-    Calls `reset()` of the model before training, before validation and after the fit.
+    Calls `reset()` of the model before training, before validation and after the fit. A checkpoint
+    holds what the model gives as `memory()`, lists of tensors, and a training that is resumed hands
+    it to `recall(memory)`; where the model has no such methods, or several processes read texts
+    each of its own, it starts with nothing read.
 
     Raises:
         TypeError: in `before_fit`, if the model has no `reset`.
@@ -48,6 +52,21 @@ class ModelResetter(Callback):
         """Forget, so that no state stays in memory."""
         if callable(getattr(self.learn.model, "reset", None)):
             self._reset()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the model remembers."""
+        memory = getattr(get_model(self.learn.model), "memory", None)
+        return {"memory": memory()} if callable(memory) and self._is_alone else {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the model remember it again."""
+        if "memory" in state and self._is_alone:
+            model: Any = get_model(self.learn.model)
+            model.recall(state["memory"])
+
+    @property
+    def _is_alone(self) -> bool:
+        return self.learn.strategy.processes == 1
 
     def _reset(self) -> None:
         model: Any = self.learn.model

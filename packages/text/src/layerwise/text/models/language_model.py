@@ -5,7 +5,7 @@ Shapes: B batch, T tokens, D features, V words of the vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,6 +15,7 @@ from layerwise.core.nn.module import Module
 from layerwise.core.settings import RemembersCall, built
 from layerwise.text.models.archs import Arch, configured, text_arch
 from layerwise.text.models.dropout import RNNDropout
+from layerwise.text.models.encoder import TextEncoder
 
 __all__ = ["LinearDecoder", "SequentialRNN", "get_language_model"]
 
@@ -35,6 +36,16 @@ class SequentialRNN(RemembersCall, nn.Sequential):
             reset = getattr(module, "reset", None)
             if callable(reset):
                 reset()
+
+    def memory(self) -> list[Any]:
+        """What each module has read, see `TextEncoder`; nothing of those that keep nothing."""
+        return [m.memory() if isinstance(m, TextEncoder) else [] for m in self]
+
+    def recall(self, memory: Sequence[Any]) -> None:
+        """Let each module take up what `memory()` gave of it."""
+        for module, own in zip(self, memory, strict=True):
+            if isinstance(module, TextEncoder):
+                module.recall(own)
 
 
 class LinearDecoder(Module):
