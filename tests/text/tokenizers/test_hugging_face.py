@@ -1,4 +1,5 @@
 """Tokenisers of Hugging Face behind our calls."""
+# ruff: noqa: S106 - tokens that are no secrets
 
 import pickle
 import sys
@@ -25,7 +26,7 @@ def own():
     from tokenizers.processors import TemplateProcessing
     from tokenizers.trainers import WordPieceTrainer
 
-    made = library.Tokenizer(WordPiece(unk_token="[UNK]"))  # noqa: S106 - no secret
+    made = library.Tokenizer(WordPiece(unk_token="[UNK]"))
     made.normalizer = BertNormalizer()
     made.pre_tokenizer = BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -75,6 +76,72 @@ def test_it_is_made_of_a_file_its_contents_or_a_tokeniser_of_transformers(own, t
     fast = transformers.PreTrainedTokenizerFast(tokenizer_object=own)
     for given in (file, str(file), own.to_str(), fast):
         assert tokenize1(TEXTS[0], HuggingFaceTokenizer(given)) == own.encode(TEXTS[0]).tokens
+
+
+def test_a_folder_says_what_pads_and_how_long_a_text_may_be(own, tmp_path):
+    transformers = pytest.importorskip("transformers")
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=own, pad_token="[PAD]", model_max_length=5
+    )
+    fast.save_pretrained(tmp_path)
+    for tok in (HuggingFaceTokenizer(tmp_path), HuggingFaceTokenizer(fast)):
+        assert (tok.pad_idx, tok.max_len) == (own.token_to_id("[PAD]"), 5)
+        cut = fast(TEXTS[0], truncation=True)["input_ids"]
+        assert Numericalize(tok.vocab)(tokenize1(TEXTS[0], tok)).tolist() == cut
+        assert tokenize1(TEXTS[0], tok.uncut()) == own.encode(TEXTS[0]).tokens
+    assert HuggingFaceTokenizer(fast, max_len=4).max_len == 4
+
+
+def test_what_pads_can_be_said(own):
+    assert HuggingFaceTokenizer(own).pad_idx == own.token_to_id("[PAD]")
+    assert HuggingFaceTokenizer(own, pad_token="[SEP]").pad_idx == own.token_to_id("[SEP]")
+    with pytest.raises(ValueError, match=r"pad_token='<pad>' is none of the .* such as '\[PAD\]'"):
+        HuggingFaceTokenizer(own, pad_token="<pad>")
+    bare = library.Tokenizer(library.models.WordLevel({"a": 0}, unk_token="a"))
+    assert HuggingFaceTokenizer(bare).pad_idx is None
+
+
+def test_special_tokens_need_room(own):
+    with pytest.raises(ValueError, match="max_len=2, of which special tokens take 2"):
+        HuggingFaceTokenizer(own, max_len=2)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*tokenizer\.json"):
+        HuggingFaceTokenizer(tmp_path)
+
+
+def test_settings_of_a_file_name_no_other_file(own, tmp_path):
+    own.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(ValueError, match="no contents of a tokenizer"):
+        HuggingFaceTokenizer.from_settings(tokenizer=str(tmp_path / "tokenizer.json"))
+
+
+def test_what_is_unknown_has_the_number_of_the_unknown():
+    unigram = library.models.Unigram([("<unk>", 0.0), ("a", -1.0)], unk_id=0)
+    tok = HuggingFaceTokenizer(library.Tokenizer(unigram))
+    assert tokenize1("aé", tok) == ["a", "<unk>"]
+
+
+def test_pieces_know_their_words_as_in_transformers(own):
+    transformers = pytest.importorskip("transformers")
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_object=own)
+    words = ["the", "cat", "sat", "mat's", "life", "dog."]
+    encoded = fast(words, is_split_into_words=True)
+    pieces = HuggingFaceTokenizer(own).pieces(words)
+    assert (
+        Numericalize(HuggingFaceTokenizer(own).vocab)(pieces.tokens).tolist() == encoded.input_ids
+    )
+    assert pieces.words == encoded.word_ids()
+
+
+def test_spaces_before_words_belong_to_them():
+    made = library.Tokenizer(library.models.BPE())
+    made.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.train_from_iterator(["ab cd ab cd"] * 9, library.trainers.BpeTrainer(show_progress=False))
+    pieces = HuggingFaceTokenizer(made).pieces(["ab", "", "cd", "abcd"])
+    assert pieces.tokens[0] == "ab"
+    assert [word for word in dict.fromkeys(pieces.words) if word is not None] == [0, 2, 3]
 
 
 def test_settings_and_pickles_make_an_equal_one(own):

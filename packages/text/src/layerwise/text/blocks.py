@@ -10,10 +10,11 @@ from layerwise.core.errors import names_nearest
 from layerwise.core.transforms.transform import Transform
 from layerwise.core.types import PathLike
 from layerwise.text.lm_loader import LMDataLoader
-from layerwise.text.padding import Pad_Chunk
+from layerwise.text.padding import Pad_Chunk, Pad_Input
 from layerwise.text.reverse import ReverseText
 from layerwise.text.sorted_loader import SortedDL
 from layerwise.text.tokenizer import Tokenizer
+from layerwise.text.tokenizers.hugging_face import HuggingFaceTokenizer
 from layerwise.text.vocab import Numericalize
 
 __all__ = ["TextBlock"]
@@ -23,7 +24,8 @@ class TextBlock(TransformBlock):
     """A block for texts: cut into tokens, each its number in a vocabulary.
 
     Batches for a language model are pieces of one long text, see `LMDataLoader`; otherwise those of
-    `SortedDL`, padded by chunks of `seq_len`.
+    `SortedDL`, padded by chunks of `seq_len`. With a `HuggingFaceTokenizer` vocabulary and padding
+    are those of the tokeniser, and texts of language models are not cut at its `max_len`.
 
     Args:
         tok_tfm: a `Tokenizer`; or what one is made of, such as `SpacyTokenizer()` or any other
@@ -35,6 +37,9 @@ class TextBlock(TransformBlock):
         min_freq: of the vocabulary that is learnt: how often a token has to come.
         max_vocab: of that: how many tokens at most.
         special_toks: of that: what it begins with; `text_spec_tok` when None.
+
+    Raises:
+        ValueError: if the tokeniser has tokens of its own and none of them pads.
 
     Example:
         >>> from layerwise.core.data.block import CategoryBlock, DataBlock
@@ -59,11 +64,15 @@ class TextBlock(TransformBlock):
         max_vocab: int = 60_000,
         special_toks: Sequence[str] | None = None,
     ) -> None:
-        tokenize = tok_tfm if isinstance(tok_tfm, Transform) else Tokenizer(tok_tfm)
+        is_ready = isinstance(tok_tfm, Transform)
+        tokenize = tok_tfm if is_ready else Tokenizer(_suited(tok_tfm, is_lm))
+        own = getattr(tokenize, "tok", None)
+        if vocab is None and isinstance(own, HuggingFaceTokenizer):
+            vocab = own.vocab
         numbers = Numericalize(
             vocab, min_freq=min_freq, max_vocab=max_vocab, special_toks=special_toks
         )
-        settings = {"seq_len": seq_len} if is_lm else {"before_batch": Pad_Chunk(seq_len=seq_len)}
+        settings = {"seq_len": seq_len} if is_lm else {"before_batch": _padding(own, seq_len)}
         super().__init__(
             type_tfms=[tokenize, numbers, *([ReverseText()] if backwards else [])],
             dl_type=LMDataLoader if is_lm else SortedDL,
@@ -94,7 +103,8 @@ class TextBlock(TransformBlock):
             max_vocab: how many tokens at most.
             kwargs: settings of `Tokenizer.from_df`: `tok`, `rules`, `n_workers`, ...
         """
-        tokenize = Tokenizer.from_df(text_cols, **kwargs)
+        tok = _suited(kwargs.pop("tok", None), is_lm)
+        tokenize = Tokenizer.from_df(text_cols, tok, **kwargs)
         return cls(tokenize, vocab, is_lm, seq_len, backwards, min_freq, max_vocab)
 
     @classmethod
@@ -121,5 +131,23 @@ class TextBlock(TransformBlock):
             max_vocab: how many tokens at most.
             kwargs: settings of `Tokenizer.from_folder`: `tok`, `rules`, `n_workers`, ...
         """
-        tokenize = Tokenizer.from_folder(path, **kwargs)
+        tok = _suited(kwargs.pop("tok", None), is_lm)
+        tokenize = Tokenizer.from_folder(path, tok, **kwargs)
         return cls(tokenize, vocab, is_lm, seq_len, backwards, min_freq, max_vocab)
+
+
+def _suited(tok: Any, is_lm: bool) -> Any:
+    """The tokeniser, without an end where it would cut the texts of a language model."""
+    return tok.uncut() if is_lm and isinstance(tok, HuggingFaceTokenizer) else tok
+
+
+def _padding(tok: Any, seq_len: int) -> Transform:
+    """What fills up the texts of a batch."""
+    if not isinstance(tok, HuggingFaceTokenizer):
+        return Pad_Chunk(seq_len=seq_len)
+    if tok.pad_idx is None:
+        raise ValueError(
+            f"{tok!r} has no token that fills up, and texts of a batch have one length; say which, "
+            "as the model knows it: HuggingFaceTokenizer(..., pad_token='<|endoftext|>')"
+        )
+    return Pad_Input(pad_idx=tok.pad_idx)

@@ -47,6 +47,22 @@ def pad_idx_of(dls: Any) -> int:
     return vocab.index(PAD) if PAD in vocab else _PAD_IDX
 
 
+def labels_of(dls: Any) -> list[Any] | None:
+    """The labels of the targets by their numbers; None where these are none of labels."""
+    lists: list[Any] = getattr(getattr(inference_loader(dls), "dataset", None), "tls", [])
+    for step in getattr(lists[-1], "tfms", ()) if len(lists) > 1 else ():
+        vocab = getattr(step, "vocab", None)
+        if vocab is not None:
+            return list(vocab)
+    return None
+
+
+def special_tokens_of(dls: Any) -> frozenset[str]:
+    """The tokens that the tokeniser says stand for no text."""
+    toks = (getattr(step, "tok", None) for step in steps_of(dls))
+    return frozenset(token for tok in toks for token in getattr(tok, "special_tokens", ()))
+
+
 def is_backwards(dls: Any) -> bool:
     """Whether texts are read from their end."""
     return any(isinstance(step, ReverseText) for step in steps_of(dls))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,14 @@ from layerwise.core.optim.algorithms import Adam
 from layerwise.core.optim.groups import BaseOptimizer
 from layerwise.core.train.callback import Callback
 from layerwise.core.transforms.category import get_c
-from layerwise.text.data_facts import is_backwards, is_lm, pad_idx_of, vocab_of
+from layerwise.text.data_facts import is_backwards, is_lm, labels_of, pad_idx_of, vocab_of
+from layerwise.text.hugging_face.groups import hugging_face_lm_split, hugging_face_split
+from layerwise.text.hugging_face.library import is_config
+from layerwise.text.hugging_face.loading import (
+    hugging_face_classifier,
+    hugging_face_writer,
+    is_hugging_face,
+)
 from layerwise.text.lm_learner import LMLearner
 from layerwise.text.models.archs import Arch, text_arch
 from layerwise.text.models.classifier import get_text_classifier
@@ -23,13 +31,17 @@ from layerwise.text.text_learner import TextLearner
 
 __all__ = ["language_model_learner", "text_classifier_learner"]
 
-_MOMS = (0.8, 0.7, 0.8)  # of ULMFiT (Howard and Ruder, 2018)
+Moms = tuple[float, float, float]
+Split = Callable[[nn.Module], list[list[nn.Parameter]]]
+_MOMS: Moms = (0.8, 0.7, 0.8)  # of ULMFiT (Howard and Ruder, 2018)
+_MOMS_OF_TRANSFORMERS: Moms = (0.95, 0.85, 0.95)  # as of Learner
+_LR, _LR_OF_TRAINED = 1e-3, 5e-5  # the second of Devlin et al. (2019)
 
 
 @names_nearest
 def language_model_learner(
     dls: Any,
-    arch: Arch,
+    arch: Arch | Any,
     config: Mapping[str, Any] | None = None,
     drop_mult: float = 1.0,
     backwards: bool = False,
@@ -37,7 +49,7 @@ def language_model_learner(
     pretrained_fnames: Sequence[str | Path] | None = None,
     loss_func: Callable[..., Any] | None = None,
     opt_func: Callable[..., BaseOptimizer] = Adam,
-    lr: float | slice = 1e-3,
+    lr: float | slice | None = None,
     splitter: Callable[[nn.Module], Any] | None = None,
     cbs: Callback | Iterable[Callback] | None = None,
     metrics: Any = None,
@@ -46,7 +58,7 @@ def language_model_learner(
     wd: float | None = None,
     wd_bn_bias: bool = False,
     train_bn: bool = True,
-    moms: tuple[float, float, float] = _MOMS,
+    moms: Moms | None = None,
     alpha: float = 2.0,
     beta: float = 1.0,
     compile: bool | Mapping[str, Any] = False,  # noqa: A002 - as in Learner
@@ -56,7 +68,10 @@ def language_model_learner(
     Args:
         dls: loaders of a language model: of `TextBlock(..., is_lm=True)`, or `TextDataLoaders`
             with `is_lm=True`.
-        arch: an encoder, such as `AWD_LSTM`, or its name in the registry.
+        arch: an encoder, such as `AWD_LSTM`, or its name in the registry; or of transformers a
+            model, its config (for weights that are drawn), its folder or its name on this computer,
+            or `Pretrained`. For these the settings of recurrent models are refused, and all of a
+            trained model is trained from the beginning, unless `fine_tune` or `freeze` are called.
         config: settings that differ from those of the architecture.
         drop_mult: factor of all dropout.
         backwards: the model reads from the end, as the loaders have to.
@@ -65,7 +80,7 @@ def language_model_learner(
         pretrained_fnames: files of weights and of their words, see `TextLearner.load_pretrained`.
         loss_func: cross entropy when None.
         opt_func: makes the optimizer.
-        lr: default learning rate.
+        lr: default learning rate; 1e-3 when None, and 5e-5 for a trained model of transformers.
         splitter: parameter groups; a layer each, the embedding last, when None.
         cbs: callbacks.
         metrics: metrics.
@@ -74,7 +89,7 @@ def language_model_learner(
         wd: weight decay.
         wd_bn_bias: decay the parameters of norm layers and biases too.
         train_bn: train norm layers even where they are frozen.
-        moms: momentum over a cycle.
+        moms: momentum over a cycle; when None that of ULMFiT, for transformers that of `Learner`.
         alpha: see `TextLearner`.
         beta: see `TextLearner`.
         compile: run the model through `torch.compile`, see `Learner`.
@@ -91,20 +106,33 @@ def language_model_learner(
             "text_classifier_learner"
         )
     _check_direction(dls, backwards)
+    is_foreign = is_hugging_face(arch)
+    if is_foreign:
+        _refuse_recurrent(
+            language_model_learner, drop_mult=drop_mult, alpha=alpha, beta=beta,
+            pretrained_fnames=pretrained_fnames,
+        )  # fmt: skip
+        model: nn.Module = hugging_face_writer(arch, vocab, pretrained=pretrained, config=config)
+        split: Split = hugging_face_lm_split
+        alpha = beta = 0.0  # it gives no activations
+    else:
+        model = get_language_model(arch, len(vocab), config, drop_mult)
+        split = text_arch(arch).lm_split
     learn = LMLearner(
-        dls, get_language_model(arch, len(vocab), config, drop_mult), alpha, beta, moms,
-        CrossEntropyLossFlat() if loss_func is None else loss_func, opt_func, lr,
-        splitter or text_arch(arch).lm_split, cbs, metrics, path, model_dir, wd, wd_bn_bias,
-        train_bn, compile=compile,
+        dls, model, alpha, beta, moms or (_MOMS_OF_TRANSFORMERS if is_foreign else _MOMS),
+        CrossEntropyLossFlat() if loss_func is None else loss_func, opt_func,
+        _rate(lr, arch, is_trained=is_foreign and pretrained), splitter or split, cbs, metrics,
+        path, model_dir, wd, wd_bn_bias, train_bn, compile=compile,
     )  # fmt: skip
-    _start(learn, pretrained, pretrained_fnames, "language_model_learner")
+    if not is_foreign:
+        _start(learn, pretrained, pretrained_fnames, "language_model_learner")
     return learn
 
 
 @names_nearest
 def text_classifier_learner(
     dls: Any,
-    arch: Arch,
+    arch: Arch | Any,
     seq_len: int = 72,
     config: Mapping[str, Any] | None = None,
     backwards: bool = False,
@@ -118,7 +146,7 @@ def text_classifier_learner(
     pretrained_fnames: Sequence[str | Path] | None = None,
     loss_func: Callable[..., Any] | None = None,
     opt_func: Callable[..., BaseOptimizer] = Adam,
-    lr: float | slice = 1e-3,
+    lr: float | slice | None = None,
     splitter: Callable[[nn.Module], Any] | None = None,
     cbs: Callback | Iterable[Callback] | None = None,
     metrics: Any = None,
@@ -127,7 +155,7 @@ def text_classifier_learner(
     wd: float | None = None,
     wd_bn_bias: bool = False,
     train_bn: bool = True,
-    moms: tuple[float, float, float] = _MOMS,
+    moms: Moms | None = None,
     alpha: float = 2.0,
     beta: float = 1.0,
     compile: bool | Mapping[str, Any] = False,  # noqa: A002 - as in Learner
@@ -136,7 +164,10 @@ def text_classifier_learner(
 
     Args:
         dls: loaders of texts and their targets.
-        arch: an encoder, such as `AWD_LSTM`, or its name in the registry.
+        arch: an encoder, such as `AWD_LSTM`, or its name in the registry; or of transformers a
+            model, its config (for weights that are drawn), its folder or its name on this computer,
+            or `Pretrained`. For these the settings of recurrent models are refused, and all of a
+            trained model is trained from the beginning, unless `fine_tune` or `freeze` are called.
         seq_len: tokens that the encoder reads at a time.
         config: settings that differ from those of the architecture.
         backwards: the model reads from the end, as the loaders have to.
@@ -151,7 +182,7 @@ def text_classifier_learner(
         pretrained_fnames: files of weights and of their words, see `TextLearner.load_pretrained`.
         loss_func: that of the targets when None.
         opt_func: makes the optimizer.
-        lr: default learning rate.
+        lr: default learning rate; 1e-3 when None, and 5e-5 for a trained model of transformers.
         splitter: parameter groups; the embedding, a layer each, the head, when None.
         cbs: callbacks.
         metrics: metrics.
@@ -160,7 +191,7 @@ def text_classifier_learner(
         wd: weight decay.
         wd_bn_bias: decay the parameters of norm layers and biases too.
         train_bn: train norm layers even where they are frozen.
-        moms: momentum over a cycle.
+        moms: momentum over a cycle; when None that of ULMFiT, for transformers that of `Learner`.
         alpha: see `TextLearner`.
         beta: see `TextLearner`.
         compile: run the model through `torch.compile`, see `Learner`.
@@ -181,17 +212,50 @@ def text_classifier_learner(
     n_out = get_c(dls) if n_out is None else n_out
     if not n_out:
         raise ValueError("the data do not say how many outputs their targets need; pass n_out=")
-    model = get_text_classifier(
-        arch, len(vocab), n_out, seq_len, config, drop_mult, lin_ftrs, ps, pad_idx_of(dls),
-        max_len, y_range,
-    )  # fmt: skip
+    is_foreign = is_hugging_face(arch)
+    if is_foreign:
+        _refuse_recurrent(
+            text_classifier_learner, seq_len=seq_len, drop_mult=drop_mult, lin_ftrs=lin_ftrs, ps=ps,
+            max_len=max_len, alpha=alpha, beta=beta, pretrained_fnames=pretrained_fnames,
+        )  # fmt: skip
+        model: nn.Module = hugging_face_classifier(
+            arch, n_out, vocab, pad_idx_of(dls), labels=labels_of(dls), pretrained=pretrained,
+            config=config, y_range=y_range,
+        )  # fmt: skip
+        split: Split = hugging_face_split
+        alpha = beta = 0.0  # it gives no activations
+    else:
+        model = get_text_classifier(
+            arch, len(vocab), n_out, seq_len, config, drop_mult, lin_ftrs, ps, pad_idx_of(dls),
+            max_len, y_range,
+        )  # fmt: skip
+        split = text_arch(arch).clas_split
     learn = TextLearner(
-        dls, model, alpha, beta, moms, loss_func, opt_func, lr,
-        splitter or text_arch(arch).clas_split, cbs, metrics, path, model_dir, wd, wd_bn_bias,
-        train_bn, compile=compile,
+        dls, model, alpha, beta, moms or (_MOMS_OF_TRANSFORMERS if is_foreign else _MOMS),
+        loss_func, opt_func, _rate(lr, arch, is_trained=is_foreign and pretrained),
+        splitter or split, cbs, metrics, path, model_dir, wd, wd_bn_bias, train_bn, compile=compile,
     )  # fmt: skip
-    _start(learn, pretrained, pretrained_fnames, "text_classifier_learner")
+    if not is_foreign:
+        _start(learn, pretrained, pretrained_fnames, "text_classifier_learner")
     return learn
+
+
+def _refuse_recurrent(learner: Callable[..., Any], **given: Any) -> None:
+    """Refuse settings that a model of transformers does not have."""
+    usual = signature(learner).parameters
+    meant = [name for name, value in given.items() if value != usual[name].default]
+    if meant:
+        raise ValueError(
+            f"{', '.join(meant)} is a setting of the recurrent models, which a model of "
+            "transformers does not have; leave it out. What such a model has goes to config={...}, "
+            "and the longest text to HuggingFaceTokenizer(..., max_len=...)"
+        )
+
+
+def _rate(lr: float | slice | None, arch: Any, *, is_trained: bool) -> float | slice:
+    if lr is not None:
+        return lr
+    return _LR_OF_TRAINED if is_trained and not is_config(arch) else _LR
 
 
 def _check_direction(dls: Any, backwards: bool) -> None:

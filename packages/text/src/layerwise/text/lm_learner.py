@@ -7,8 +7,9 @@ from typing import Any
 
 from layerwise.core.errors import names_nearest
 from layerwise.core.items import L
+from layerwise.core.nn.module import get_model
 from layerwise.core.train.data_config import inference_loader
-from layerwise.text.data_facts import is_backwards, steps_of, vocab_of
+from layerwise.text.data_facts import is_backwards, special_tokens_of, steps_of, vocab_of
 from layerwise.text.generate import generate
 from layerwise.text.spec_tokens import decode_spec_tokens
 from layerwise.text.text_learner import TextLearner
@@ -75,7 +76,8 @@ def continue_text(
         learn: an `LMLearner`, or what `load_learner` made of an export of one.
         text: how it begins; or several such texts.
         n_words: how many tokens are added.
-        no_unk: never write the token of unknown words.
+        no_unk: never write the token of unknown words; a tokeniser of Hugging Face never writes any
+            of its special tokens.
         temperature: below 1 likely tokens become likelier, at 0 the likeliest comes.
         min_p: only tokens with this share of the probability of the likeliest.
         top_k: only so many of the likeliest tokens.
@@ -96,7 +98,9 @@ def continue_text(
     vocab = vocab_of(learn.dls)
     prompts = [text] if isinstance(text, str) else list(text)
     before = [_numbers(learn.dls, prompt, vocab) for prompt in prompts]
-    banned = [i for i, token in enumerate(vocab) if token in _NEVER or (no_unk and token == UNK)]
+    never = _NEVER | special_tokens_of(learn.dls) | ({UNK} if no_unk else set())
+    banned = [i for i, token in enumerate(vocab) if token in never]
+    banned += range(len(vocab), getattr(get_model(learn.model), "n_out", len(vocab)))
     new = generate(
         learn.model, before, n_words, temperature=temperature, top_k=top_k, top_p=top_p,
         min_p=min_p, no_repeat=no_repeat, beam=beam, banned=banned, seed=seed,
@@ -114,6 +118,9 @@ def _numbers(dls: Any, text: str, vocab: Sequence[str]) -> list[int]:
     numbers: list[int] = getattr(dataset, "tls", [dataset])[0].infer(text).tolist()
     if is_backwards(dls) and len(numbers) > 1 and vocab[numbers[-1]] == BOS:
         numbers.pop()  # else the model would go on with the end of another text
+    special = special_tokens_of(dls)
+    while len(numbers) > 1 and vocab[numbers[-1]] in special:
+        numbers.pop()  # such as [SEP], behind which nothing comes
     return numbers
 
 

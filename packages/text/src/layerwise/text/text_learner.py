@@ -21,6 +21,8 @@ from layerwise.core.train.callback import Callback
 from layerwise.core.train.checkpoint import ModelFileError, load_weights
 from layerwise.text.data_facts import steps_of, vocab_of
 from layerwise.text.encoder_file import read_encoder, write_encoder
+from layerwise.text.hugging_face.adapter import HuggingFaceModel
+from layerwise.text.hugging_face.writer import HuggingFaceWriter
 from layerwise.text.models.classifier import SentenceEncoder
 from layerwise.text.models.encoder import TextEncoder
 from layerwise.text.models.match import (
@@ -43,7 +45,8 @@ class TextLearner(Learner):
     Args:
         dls: see `Learner`, as is all that is not named here.
         model: `SequentialRNN(encoder, head)` as `get_language_model` and `get_text_classifier` make
-            it; or one of your own, for which there is no encoder to save.
+            it; a model of transformers as `hugging_face_classifier` and `hugging_face_writer` do;
+            or one of your own, for which there is no encoder to save.
         alpha: weight of large activations in the loss, see `RNNRegularizer`.
         beta: weight of their fast changes.
         moms: momentum over a cycle; less than elsewhere, as for ULMFiT (Howard and Ruder, 2018).
@@ -95,13 +98,15 @@ class TextLearner(Learner):
     # -- the encoder -----------------------------------------------------------------------
 
     @property
-    def encoder(self) -> TextEncoder:
-        """What of the model reads texts.
+    def encoder(self) -> Any:
+        """What of the model reads texts: a `TextEncoder`, or of transformers all below the head.
 
         Raises:
             TypeError: if the model is of another kind.
         """
         model = get_model(self.model)
+        if isinstance(model, HuggingFaceModel | HuggingFaceWriter):
+            return model.body
         first = model[0] if isinstance(model, nn.Sequential) and len(model) else None
         found = first.module if isinstance(first, SentenceEncoder) else first
         if not isinstance(found, TextEncoder):
@@ -168,7 +173,12 @@ class TextLearner(Learner):
         encoder = self.encoder
         weights = dict(clean_raw_keys(dict(weights)))
         own = self._vocab()
-        if vocab is not None and own is not None and vocab != own:
+        is_other = vocab is not None and own is not None and vocab != own
+        if is_other and not isinstance(encoder, TextEncoder):
+            raise ModelFileError(
+                f"{path} has the vocabulary of another tokeniser than this {type(encoder).__name__}"
+            )
+        if is_other and vocab is not None and own is not None:
             matched = match_embeds({f"0.{name}": w for name, w in weights.items()}, vocab, own)
             weights = {name.removeprefix("0."): w for name, w in matched.items()}
         state = encoder.state_dict()
@@ -186,6 +196,25 @@ class TextLearner(Learner):
             )
         encoder.load_state_dict(weights)
         self.freeze()
+
+    # -- training --------------------------------------------------------------------------
+
+    def fine_tune(self, epochs: int, base_lr: float | None = None, **kwargs: Any) -> None:
+        """Train the head with the encoder frozen, then all of it; see `Learner.fine_tune`.
+
+        Args:
+            epochs: epochs of the second part.
+            base_lr: the largest rate of the first part; 2e-3 when None, and 2e-4 for a model of
+                transformers, so that its blocks are trained with about 1e-5: more at the top and
+                less further down, around the 2e-5 to 5e-5 of Devlin et al. (2019).
+            kwargs: as of the function `fine_tune`.
+        """
+        if base_lr is None:
+            model = get_model(self.model)
+            base_lr = 2e-4 if isinstance(model, HuggingFaceModel | HuggingFaceWriter) else 2e-3
+        super().fine_tune(epochs, base_lr, **kwargs)
+
+    # -- parts -----------------------------------------------------------------------------
 
     @property
     def _is_classifier(self) -> bool:
