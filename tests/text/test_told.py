@@ -1,5 +1,6 @@
 """What is the same is told the same."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -23,7 +24,7 @@ class Silent:
 
 
 def test_equal_objects_are_told_alike_and_others_differently():
-    same = [
+    same: list[Callable[[], object]] = [
         RegexTokenizer, lambda: BaseTokenizer("-"), lambda: [fix_html, lowercase],
         lambda: partial(lowercase, add_eos=True), lambda: str.lower, lambda: Own(3),
         nn.ReLU, lambda: np.arange(3), lambda: {"a": torch.ones(2)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -16,9 +17,9 @@ class ModelResetter(Callback):
     """Forgets the state that the model keeps between batches, where a new text begins.
 
     Calls `reset()` of the model before training, before validation and after the fit. A checkpoint
-    holds what the model gives as `memory()`, lists of tensors, and a training that is resumed hands
-    it to `recall(memory)`; where the model has no such methods, or several processes read texts
-    each of its own, it starts with nothing read.
+    holds what the model gives as `kept_state()`, lists of tensors, and a training that is resumed
+    hands it to `recall(state)`; where the model has no such methods, or several processes read
+    texts, each its own, it starts with nothing read.
 
     Raises:
         TypeError: in `before_fit`, if the model has no `reset`.
@@ -55,14 +56,14 @@ class ModelResetter(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """What the model remembers."""
-        memory = getattr(get_model(self.learn.model), "memory", None)
-        return {"memory": memory()} if callable(memory) and self._is_alone else {}
+        kept = getattr(get_model(self.learn.model), "kept_state", None)
+        return {"kept": kept()} if callable(kept) and self._is_alone else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Let the model remember it again."""
-        if "memory" in state and self._is_alone:
+        if "kept" in state and self._is_alone:
             model: Any = get_model(self.learn.model)
-            model.recall(state["memory"])
+            model.recall(state["kept"])
 
     @property
     def _is_alone(self) -> bool:

@@ -33,15 +33,15 @@ class Remembering(Module):
         """Let row i of the memory be what row `rows[i]` was, as a search does that drops rows."""
         raise NotImplementedError
 
-    def memory(self) -> list[Any]:
+    def kept_state(self) -> list[Any]:
         """What was read, as lists of tensors: with it a checkpoint goes on in the middle of a text.
 
         Empty where training keeps nothing from batch to batch.
         """
         return []
 
-    def recall(self, memory: Sequence[Any]) -> None:
-        """Take up what `memory()` gave."""
+    def recall(self, state: Sequence[Any]) -> None:
+        """Take up what `kept_state()` gave."""
 
 
 class TextEncoder(Remembering):

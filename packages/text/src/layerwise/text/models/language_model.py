@@ -37,13 +37,13 @@ class SequentialRNN(RemembersCall, nn.Sequential):
             if callable(reset):
                 reset()
 
-    def memory(self) -> list[Any]:
+    def kept_state(self) -> list[Any]:
         """What each module has read, see `TextEncoder`; nothing of those that keep nothing."""
-        return [m.memory() if isinstance(m, TextEncoder) else [] for m in self]
+        return [m.kept_state() if isinstance(m, TextEncoder) else [] for m in self]
 
-    def recall(self, memory: Sequence[Any]) -> None:
-        """Let each module take up what `memory()` gave of it."""
-        for module, own in zip(self, memory, strict=True):
+    def recall(self, state: Sequence[Any]) -> None:
+        """Let each module take up what `kept_state()` gave of it."""
+        for module, own in zip(self, state, strict=True):
             if isinstance(module, TextEncoder):
                 module.recall(own)
 

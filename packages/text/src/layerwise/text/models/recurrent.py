@@ -71,13 +71,13 @@ class _RecurrentEncoder(TextEncoder):
         """Let row i of the state be what row `rows[i]` was."""
         self.hidden = [tuple(part[:, rows] for part in state) for state in self.hidden]
 
-    def memory(self) -> list[Any]:
+    def kept_state(self) -> list[Any]:
         """The states of all layers."""
         return [list(state) for state in self.hidden]
 
-    def recall(self, memory: Sequence[Any]) -> None:
+    def recall(self, state: Sequence[Any]) -> None:
         """Go on with such states."""
-        self.hidden = [tuple(state) for state in memory]
+        self.hidden = [tuple(part) for part in state]
 
     def layer_groups(self) -> Sequence[Sequence[nn.Module]]:
         """One a layer."""
