@@ -34,6 +34,10 @@ from layerwise.text.models.archs import *
 from layerwise.text.models.language_model import *
 from layerwise.text.models.classifier import *
 from layerwise.text.models.match import *
+from layerwise.text.hugging_face.adapter import *
+from layerwise.text.hugging_face.groups import *
+from layerwise.text.hugging_face.writer import *
+from layerwise.text.hugging_face.loading import *
 from layerwise.text.metrics import *
 from layerwise.text.sampling import *
 from layerwise.text.beam import *
@@ -41,3 +45,4 @@ from layerwise.text.generate import *
 from layerwise.text.text_learner import *
 from layerwise.text.lm_learner import *
 from layerwise.text.learner import *
+from layerwise.text.highlight import *

@@ -44,6 +44,10 @@ plugin = Plugin(
         "model": {
             **_of("models.awd_lstm", "recurrent, with five dropouts", "AWD_LSTM"),
             **_of("models.classifier", "a classifier on an encoder", "get_text_classifier"),
+            **_of("hugging_face.adapter", "a model of transformers", "HuggingFaceModel"),
+            **_of("hugging_face.loading", "a model of transformers",
+                 "hugging_face_classifier hugging_face_writer"),
+            **_of("hugging_face.writer", "a language model of transformers", "HuggingFaceWriter"),
             **_of("models.language_model", "a language model on an encoder", "get_language_model"),
             **_of("models.recurrent", "recurrent", "GRUEncoder LSTMEncoder"),
             **_of("models.transformer", "attention to what came before", "TextTransformer"),
@@ -51,6 +55,8 @@ plugin = Plugin(
         "splitter": {
             **_of("models.awd_lstm", "parameter groups of an AWD_LSTM",
                  "awd_lstm_clas_split awd_lstm_lm_split"),
+            **_of("hugging_face.groups", "parameter groups of a model of transformers",
+                 "hugging_face_lm_split hugging_face_split"),
             **_of("models.encoder", "parameter groups of a model of texts",
                  "encoder_clas_split encoder_lm_split"),
         },
