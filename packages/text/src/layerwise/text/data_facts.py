@@ -7,6 +7,7 @@ from typing import Any
 from layerwise.core.train.data_config import inference_loader
 from layerwise.text.lm_loader import LMDataLoader
 from layerwise.text.reverse import ReverseText
+from layerwise.text.tokenizers.hugging_face import HuggingFaceTokenizer
 from layerwise.text.tokens import PAD
 from layerwise.text.vocab import Numericalize
 
@@ -29,8 +30,11 @@ def vocab_of(dls: Any) -> list[str]:
         TypeError: if the loaders are none of texts.
     """
     for step in steps_of(dls):
-        if isinstance(step, Numericalize) and step.vocab is not None:
-            return list(step.vocab)
+        # One with a tokeniser that numbers its tokens does both at once.
+        is_known = isinstance(getattr(step, "tok", None), HuggingFaceTokenizer)
+        vocab = getattr(step, "vocab", None)
+        if vocab is not None and (is_known or isinstance(step, Numericalize)):
+            return list(vocab)
     raise TypeError(
         f"these {type(dls).__name__} are none of texts, since no Numericalize stands among their "
         "transforms; make them with TextDataLoaders or a TextBlock. For other tokens, "
