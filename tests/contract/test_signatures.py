@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import tomllib
+from functools import cached_property
 
 import pytest
 
@@ -24,6 +25,8 @@ def callables_of(module):
         yield f"{module}.{name}", value
         if isinstance(value, type) and not issubclass(value, type):
             for attribute, method in vars(value).items():
+                if isinstance(method, cached_property):
+                    continue
                 if inspect.isroutine(method) and (attribute[0] != "_" or attribute == "__call__"):
                     yield f"{module}.{name}.{attribute}", getattr(value, attribute)
 
