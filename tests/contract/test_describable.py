@@ -16,6 +16,7 @@ from layerwise.core.named import object_of, reference_to
 from layerwise.core.optim.schedules import SchedLin
 from layerwise.core.rebuilt import from_description
 from layerwise.core.registry import KINDS, find, names
+from layerwise.text.tokenizers.hugging_face import HuggingFaceTokenizer
 from layerwise.vision.augment.color import Brightness
 from layerwise.vision.augment.geometry import Flip
 from layerwise.vision.augment.hsv import hsv
@@ -23,8 +24,16 @@ from layerwise.vision.augment.hsv import hsv
 EVERYTHING = KINDS | {"torch"}
 DESCRIBED = ("callback", "layer", "loss", "metric", "reader", "splitter", "transform")
 
+PIECES = HuggingFaceTokenizer(
+    '{"version": "1.0", "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"}, '
+    '"model": {"type": "WordLevel", "vocab": {"[UNK]": 0, "[PAD]": 1}, "unk_token": "[UNK]"}}'
+)
+
 # How to make what is not made without arguments.
 MADE = {
+    "text/PadPieces": (0,),
+    "text/TagPieces": (PIECES,),
+    "text/WordPieces": (PIECES,),
     "text/EmbeddingDropout": (nn.Embedding(3, 2), 0.5),
     "text/LinearDecoder": (3, 2),
     "text/PoolingLinearClassifier": ([6, 2], [0.1]),

@@ -46,3 +46,10 @@ from layerwise.text.text_learner import *
 from layerwise.text.lm_learner import *
 from layerwise.text.learner import *
 from layerwise.text.highlight import *
+from layerwise.text.tagging.types import *
+from layerwise.text.tagging.sentences import *
+from layerwise.text.tagging.pieces import *
+from layerwise.text.tagging.metrics import *
+from layerwise.text.tagging.blocks import *
+from layerwise.text.tagging.data import *
+from layerwise.text.tagging.learner import *

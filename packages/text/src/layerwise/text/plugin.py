@@ -16,6 +16,7 @@ plugin = Plugin(
     entries={
         "block": {
             **_of("blocks", "texts, cut into tokens and numbered", "TextBlock"),
+            **_of("tagging.blocks", "sentences whose words have labels", "TagBlock TokenBlock"),
         },
         "function": {
             **_of("rules", "makes a text plainer",
@@ -37,9 +38,11 @@ plugin = Plugin(
         },
         "learner": {
             **_of("learner", "a model for texts", "language_model_learner text_classifier_learner"),
+            **_of("tagging.learner", "a model for words", "token_classifier_learner"),
         },
         "metric": {
             **_of("metrics", "of tokens", "token_accuracy"),
+            **_of("tagging.metrics", "of words with labels", "EntityF1 tag_accuracy"),
         },
         "model": {
             **_of("models.awd_lstm", "recurrent, with five dropouts", "AWD_LSTM"),
@@ -63,12 +66,15 @@ plugin = Plugin(
         "transform": {
             **_of("padding", "texts of a batch to one length", "Pad_Chunk Pad_Input"),
             **_of("reverse", "texts from their end", "ReverseText"),
+            **_of("tagging.pieces", "sentences to pieces of words, and their labels",
+                 "PadPieces TagPieces WordPieces"),
             **_of("tokenizer", "texts to tokens", "Tokenizer"),
             **_of("vocab", "tokens to numbers", "Numericalize"),
         },
         "type": {
             **_of("lm_loader", "loads texts as one long one", "LMDataLoader"),
             **_of("sorted_loader", "loads texts of like length together", "SortedDL"),
+            **_of("tagging.types", "numbers of pieces and labels", "TensorPieces TensorTags"),
             **_of("types", "numbers of tokens", "LMTensorText TensorText"),
         },
     },

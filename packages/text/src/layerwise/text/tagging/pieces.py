@@ -69,7 +69,7 @@ class WordPieces(Transform):
 
     def decodes(self, o: TensorPieces) -> TitledStr:
         """The words, with spaces between."""
-        return TitledStr(" ".join(words_of(o, self.tok)))
+        return TitledStr(" ".join(_words_of(o, self.tok)))
 
     def settings(self) -> dict[str, Any]:
         """The keywords that make an equal one."""
@@ -127,7 +127,7 @@ class TagPieces(Transform):
         """The words with their labels."""
         is_first = o.pieces.as_plain() >= 0
         numbers = o.tags.as_plain()[: len(is_first)][is_first].tolist()
-        words = words_of(o.pieces, self.tok)
+        words = _words_of(o.pieces, self.tok)
         vocab = self.vocab or []
         return TaggedWords((w, vocab[n]) for w, n in zip(words, numbers, strict=True))
 
@@ -189,7 +189,7 @@ def _labels_of(sentence: Any) -> Sequence[str]:
     return sentence.labels
 
 
-def words_of(pieces: Tensor, tok: HuggingFaceTokenizer) -> list[str]:
+def _words_of(pieces: Tensor, tok: HuggingFaceTokenizer) -> list[str]:
     """The words that pieces (T,) are of, as far as the tokeniser can write them."""
     special = set(tok.special_tokens)
     words: list[list[str]] = []
