@@ -103,15 +103,18 @@ def test_labels_are_the_same_after_loading(dls, config):
     learn = token_classifier_learner(dls, config)
     text = "It was good film, and nobody seen"
     before = learn.predict(text)
-    after = load_learner(learn.export("tags.lw")).predict(text)
+    loaded = load_learner(learn.export("tags.lw"))
+    after = loaded.predict(text)
     assert after[0] == before[0]
     torch.testing.assert_close(after[2], before[2])
+    if reference_to(Sentence) is not None:
+        assert loaded.predict(Sentence(["so", "good"]))[0] == learn.predict("so good")[0]
 
 
-def test_lists_of_words_and_labels_do(tok, config):
+def test_lists_of_words_and_labels_do(tok, config, tmp_path):
     words, labels = zip(*sentences(40, 1), strict=True)
-    dls = TokenDataLoaders.from_lists(words, labels, tok_tfm=tok, seed=1, bs=8)
+    dls = TokenDataLoaders.from_lists(words, labels, tok_tfm=tok, seed=1, bs=8, path=tmp_path)
     assert len(dls.valid_ds) == 8
     learn = token_classifier_learner(dls, config)
     learn.fit(1)
-    learn.save_encoder("tags")
+    assert learn.save_encoder("tags").is_file()
