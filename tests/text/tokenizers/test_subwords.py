@@ -106,7 +106,7 @@ def test_too_little_text_is_told():
 
 def test_without_the_library_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
-    with pytest.raises(MissingDependencyError, match=r"layerwise-text\[sentencepiece\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install 'sentencepiece'"):
         SentencePieceTokenizer().setup(["a"])
 
 

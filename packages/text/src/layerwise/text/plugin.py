@@ -74,6 +74,7 @@ plugin = Plugin(
         "type": {
             **_of("lm_loader", "loads texts as one long one", "LMDataLoader"),
             **_of("sorted_loader", "loads texts of like length together", "SortedDL"),
+            **_of("tagging.sentences", "words and their labels", "Sentence"),
             **_of("tagging.types", "numbers of pieces and labels", "TensorPieces TensorTags"),
             **_of("types", "numbers of tokens", "LMTensorText TensorText"),
         },
