@@ -1,4 +1,5 @@
 import copy
+import warnings
 
 import pytest
 import torch
@@ -72,6 +73,14 @@ def test_it_trains_as_torch_does_it_by_hand(make_learner, mode):
     learn.fit(2)
     for one, other in zip(learn.model.parameters(), twin.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+
+
+def test_float16_on_a_cpu_is_said_to_be_slow_and_bfloat16_is_not(make_learner):
+    with pytest.warns(UserWarning, match=r"float16 on a CPU .* take to_bf16\(\)"):
+        make_learner().to_fp16().fit(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        make_learner().to_bf16().fit(1)
 
 
 def test_steps_that_overflow_are_left_out_counted_and_logged(make_learner):

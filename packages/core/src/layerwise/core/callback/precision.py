@@ -12,12 +12,18 @@ from torch import Tensor
 from layerwise.core.callback.accumulate import GradientAccumulation
 from layerwise.core.callback.nan_guard import NaNGuard
 from layerwise.core.callback.single import refuse_second
+from layerwise.core.errors import warn_user
 from layerwise.core.nested import apply, find_device
 from layerwise.core.train.callback import Callback, TrainEvalCallback
 from layerwise.core.train.events import CancelStepException
 from layerwise.core.train.state import TrainState
 
 __all__ = ["AMPMode", "MixedPrecision", "to_bf16", "to_fp16", "to_fp32"]
+
+_SLOW_ON_CPU = (
+    "float16 on a CPU is computed without the processor's help, ten times slower than float32 and "
+    "more; leave to_fp16() out here, or take to_bf16()"
+)
 
 LearnerT = TypeVar("LearnerT", bound=TrainState)
 
@@ -52,10 +58,11 @@ class AMPMode(StrEnum):
 class MixedPrecision(Callback):
     """Runs model and loss under `torch.autocast`, in training as in validation and prediction.
 
-    Works on the device of the batch, be it a CPU or an accelerator. Predictions become float32 as
-    soon as they are there, so that losses and metrics are computed in full precision. With float16
-    the loss is scaled before the gradients are computed (Micikevicius et al., 2018), and a step
-    whose gradients overflow is left out, counted in `skipped` and logged as `skipped_steps`.
+    Works on the device of the batch, be it a CPU or an accelerator; of float16 on a CPU, where it
+    is slow, it warns. Predictions become float32 as soon as they are there, so that losses and
+    metrics are computed in full precision. With float16 the loss is scaled before the gradients are
+    computed (Micikevicius et al., 2018), and a step whose gradients overflow is left out, counted
+    in `skipped` and logged as `skipped_steps`.
 
     Reads `xb`, `opt`; changes `pred`, `loss_grad` and gradients.
 
@@ -104,8 +111,12 @@ class MixedPrecision(Callback):
         """Make the scaler at the first fit; later ones go on with its scale."""
         refuse_second(self, MixedPrecision)
         self._leave()
-        if self.amp_mode is AMPMode.FP16 and self.scaler is None:
-            device = self.learn.device or next(self.learn.model.parameters()).device
+        if self.amp_mode is not AMPMode.FP16:
+            return
+        device = self.learn.device or next(self.learn.model.parameters()).device
+        if device.type == "cpu":
+            warn_user(_SLOW_ON_CPU)
+        if self.scaler is None:
             self.scaler = torch.amp.GradScaler(
                 device.type,
                 self.init_scale,
