@@ -179,11 +179,12 @@ def test_a_beam_by_hand():
         ({"beam": 2, "temperature": 0.5}, "temperature"),
         ({"beam": 2, "seed": 1}, "seed"),
         ({"top_k": 0}, "top_k=0"),
+        ({"n": -1}, "n=-1"),
     ],
 )
 def test_settings_without_sense_are_named(model, settings, told):
     with pytest.raises(ValueError, match=told):
-        generate(model, [3], 2, **settings)
+        generate(model, [3], **{"n": 2, **settings})
     with pytest.raises(TypeError, match="Did you mean 'top_k'"):
         generate(model, [3], 2, topk=3)  # type: ignore[call-arg]
 

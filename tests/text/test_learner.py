@@ -301,6 +301,8 @@ def test_wrong_use_is_told(tmp_path):
         text_classifier_learner(films, AWD_LSTM, pretrained_fnames=["only"])
     with pytest.raises(ValueError, match="beam searches"):
         lm_learner(lm).predict("the", 3, beam=2, temperature=0.5)
+    with pytest.raises(TypeError, match="5 is a int and no text"):
+        lm_learner(lm).predict(5)
 
 
 def test_a_plain_learner_of_core_takes_the_same_model(tmp_path):

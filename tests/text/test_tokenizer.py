@@ -47,6 +47,13 @@ def test_a_cell_that_is_no_text_is_told():
         Tokenizer(text_cols="a")({"a": float("nan")})
 
 
+def test_a_tokeniser_is_given_and_not_named():
+    with pytest.raises(TypeError, match=r"'spacy' is no tokeniser; give one, .*SpacyTokenizer"):
+        Tokenizer("spacy")
+    with pytest.raises(TypeError, match="is a class; make one of it"):
+        Tokenizer(BaseTokenizer)
+
+
 def test_a_list_of_texts_goes_to_numbers_and_back():
     texts = ["a b c", "b c", "odd"]
     tl = TfmdLists(texts, [Tokenizer(), Numericalize(min_freq=1)], splits=[[0, 1], [2]])

@@ -71,6 +71,12 @@ def test_without_a_stand_in_an_unknown_token_is_an_error():
         Numericalize(["[PAD]", "a"])(["zz"])
 
 
+@pytest.mark.parametrize("vocab", ["xxunk", [["xxunk", "a"], ["bad", "good"]], [0, 1]])
+def test_a_vocabulary_of_anything_but_tokens_is_refused(vocab):
+    with pytest.raises(TypeError, match=r"a vocabulary is a list of tokens"):
+        Numericalize(vocab)
+
+
 def test_a_text_that_was_not_cut_is_refused():
     with pytest.raises(TypeError, match="put a Tokenizer before"):
         Numericalize(["xxunk"])("a text")

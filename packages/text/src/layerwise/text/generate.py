@@ -70,6 +70,8 @@ def generate(
         (6, True)
     """
     prompts = as_prompts(tokens)
+    if n < 0:
+        raise ValueError(f"n={n}; give how many tokens to write, from 0 on")
     if beam is not None:
         heat = None if temperature == 1 else temperature
         _refuse_drawing(temperature=heat, top_k=top_k, top_p=top_p, min_p=min_p, seed=seed)

@@ -96,6 +96,8 @@ def continue_text(
         ValueError: for numbers that make no sense, or settings of drawing with `beam`.
     """
     vocab = vocab_of(learn.dls)
+    if not isinstance(text, Iterable):
+        raise TypeError(f"{text!r:.60} is a {type(text).__name__} and no text to go on with")
     prompts = [text] if isinstance(text, str) else list(text)
     before = [_numbers(learn.dls, prompt, vocab) for prompt in prompts]
     never = _NEVER | special_tokens_of(learn.dls) | ({UNK} if no_unk else set())

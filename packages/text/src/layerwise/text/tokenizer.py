@@ -74,7 +74,7 @@ class Tokenizer(Transform):
         errors: str = "strict",
     ) -> None:
         super().__init__()
-        self.tok: TextTokenizer = RegexTokenizer() if tok is None else tok
+        self.tok: TextTokenizer = RegexTokenizer() if tok is None else _tokeniser(tok)
         self.rules, self.sep = rules, sep
         self.text_cols = None if text_cols is None else listify(text_cols)
         self.mark_fields, self.tok_text_col, self.n_workers = mark_fields, tok_text_col, n_workers
@@ -271,3 +271,16 @@ class _Texts:
 
     def __iter__(self) -> Iterator[str]:
         return map(self.tokenizer.text_of, self.items)
+
+
+def _tokeniser(tok: Any) -> TextTokenizer:
+    """`tok`, if it can be called with texts."""
+    if isinstance(tok, type):
+        raise TypeError(f"{tok.__name__} is a class; make one of it: {tok.__name__}()")
+    if not callable(tok):
+        raise TypeError(
+            f"{tok!r:.60} is no tokeniser; give one, such as RegexTokenizer(), SpacyTokenizer() or "
+            "any function from texts to lists of tokens"
+        )
+    made: TextTokenizer = tok
+    return made

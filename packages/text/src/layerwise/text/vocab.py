@@ -65,7 +65,7 @@ class Numericalize(Transform):
         special_toks: see `make_vocab`.
 
     Raises:
-        TypeError: if a text was not cut into tokens before.
+        TypeError: if a text was not cut into tokens before, or the vocabulary is no list of them.
         KeyError: for an unknown token, if the vocabulary given has no `xxunk`.
 
     Example:
@@ -92,6 +92,12 @@ class Numericalize(Transform):
 
     def _take(self, vocab: Sequence[str]) -> None:
         self.vocab = list(vocab)
+        odd = vocab if isinstance(vocab, str) else _first_other(self.vocab)
+        if odd is not None:
+            raise TypeError(
+                f"a vocabulary is a list of tokens, each a text, and here is {odd!r:.60}; of "
+                "loaders with labels it is the first of dls.vocab"
+            )
         # Fillings that stand for nothing are found by no token.
         numbers = {token: i for i, token in enumerate(self.vocab) if token != _FAKE}
         unknown = numbers.get(UNK)
@@ -136,6 +142,11 @@ class Numericalize(Transform):
         if self.vocab is None:
             return f"Numericalize(min_freq={self.min_freq}, max_vocab={self.max_vocab})"
         return f"Numericalize(vocab of {len(self.vocab)} tokens)"
+
+
+def _first_other(vocab: Sequence[object]) -> object:
+    """The first member that is no text; None where all are."""
+    return next((member for member in vocab if not isinstance(member, str)), None)
 
 
 class _Known(dict[str, int]):
