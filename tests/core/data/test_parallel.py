@@ -79,8 +79,19 @@ class Gathers:
         raise ValueError("a batch is broken")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def others():
+    """Processes that tests before these left running, such as the service of a logger."""
+    _others.update(child.pid for child in psutil.Process().children(recursive=True))
+    yield
+    _others.clear()
+
+
+_others: set[int] = set()
+
+
 def children():
-    return psutil.Process().children(recursive=True)
+    return [c for c in psutil.Process().children(recursive=True) if c.pid not in _others]
 
 
 @settings(max_examples=15, deadline=None)
@@ -187,7 +198,7 @@ def _inside():
 
 
 _PROGRAM = """
-import sys, time
+import signal, time
 from layerwise.core.data.parallel import parallel_gen
 
 class Wait:
@@ -196,6 +207,8 @@ class Wait:
             time.sleep(0.05)
             yield item
 
+# A shell lets what it runs in the background ignore this signal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 for i in parallel_gen(Wait, iter(int, 1), 2, chunk_size=1):
     print("made", flush=True)
 """
@@ -212,8 +225,11 @@ def test_processes_end_with_the_one_that_started_them(sent, tmp_path):
     assert run.stdout.readline() == "made\n"
     workers = psutil.Process(run.pid).children(recursive=True)
     assert len(workers) == 2
-    run.send_signal(sent)
-    _, told = run.communicate(timeout=20)
+    try:
+        run.send_signal(sent)
+        _, told = run.communicate(timeout=20)
+    finally:
+        run.kill()
     if sent is signal.SIGINT:
         assert told.count("Traceback") == 1
         assert "KeyboardInterrupt" in told
