@@ -63,7 +63,8 @@ def test_of_a_sum_each_word_has_what_it_adds(method):
     learn = learner_of_sums(dls, {"good": [2.0], "bad": [-3.0], "film": [0.25]})
     found = highlight(learn, "a good bad film", method=method)
     assert found.words == ["xxbos", "a", "good", "bad", "film"]
-    assert found.weights == pytest.approx([0, 0, 2, -3, 0.25], abs=1e-6)
+    mean = (2 - 3 + 0.25) / len(dls.vocab)  # what a word of which nothing is known adds
+    assert found.weights == pytest.approx([0, *(w - mean for w in (0, 2, -3, 0.25))], abs=1e-5)
     assert found.label is None
     assert found.score == pytest.approx(-0.75)
     assert found.top(1)[0][0] == "bad"
@@ -87,8 +88,8 @@ def test_of_three_classes_it_is_one_against_the_rest():
     learn = learner_of_sums(loaders(items=items), {"good": [0.0, 2.0, 0.0]})
     found = highlight(learn, "good")
     assert found.label == "good"
-    # From log(1/2), where all three are as likely, to log(e^2 / 2).
-    assert sum(found.weights) == pytest.approx(2, abs=1e-3)
+    # From the log odds of a mean word, m - log 2, to 2 - log 2.
+    assert sum(found.weights) == pytest.approx(2 - 2 / len(learn.dls.vocab[0]), abs=1e-3)
     assert found.score == pytest.approx(math.exp(2) / (math.exp(2) + 2))
 
 
@@ -101,6 +102,7 @@ def test_weights_sum_to_what_the_text_adds(arch, config, backwards):
     with torch.no_grad():  # weights so wide that the model is far from linear
         for weight in learn.model.parameters():
             weight.mul_(2)
+        _let_be_mean(learn.model[0].module.encoder.weight, _UNUSED)
     text = "a good film so bad so dull a film so good"
     found = highlight(learn, text, "good", steps=300)
     assert found.words == ["xxbos", *text.split()]
@@ -113,18 +115,20 @@ def test_weights_sum_to_what_the_text_adds(arch, config, backwards):
     assert found.weights[0] == 0
 
 
+_UNUSED = text_spec_tok.index("xxfld")
+
+
+def _let_be_mean(rows, place):
+    """Let one row be the mean of the others, and so that of all."""
+    rows[place] = 0
+    rows[place] = rows.sum(0) / (len(rows) - 1)
+
+
 def _unknown_words(words, backwards):
-    """The numbers of as many unknown words behind the same beginning."""
-    numbers = [text_spec_tok.index("xxbos" if word == "xxbos" else "xxunk") for word in words]
+    """As many tokens that are embedded as the mean behind the same beginning."""
+    bos = text_spec_tok.index("xxbos")
+    numbers = [bos if word == "xxbos" else _UNUSED for word in words]
     return numbers[::-1] if backwards else numbers
-
-
-def test_unknown_words_have_no_weight():
-    learn = text_classifier_learner(loaders(), ARCHS[1][0], config=ARCHS[1][1], pretrained=False)
-    found = highlight(learn, "a marvellous film")
-    assert found.words[2] == "xxunk"
-    assert found.weights[2] == 0
-    assert found.weights[3] != 0
 
 
 def test_an_unknown_label_and_method_name_the_nearest():
@@ -186,13 +190,16 @@ def test_a_model_of_transformers_is_asked_in_the_same_way(transformers, wordpiec
         hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
     )
     learn = text_classifier_learner(dls, config, pretrained=False)
+    mask = wordpiece.token_to_id("[MASK]")
+    with torch.no_grad():
+        _let_be_mean(learn.model.model.get_input_embeddings().weight, mask)
     found = highlight(learn, "a good film", "good", steps=100)
     assert found.words == ["[CLS]", "a", "good", "film", "[SEP]"]
     assert (found.weights[0], found.weights[-1]) == (0, 0)
     model, own = learn.model.model.eval(), learn.predict("a good film")[2]
     tokens = torch.tensor([[wordpiece.token_to_id(word) for word in found.words]])
     nothing = tokens.clone()
-    nothing[:, 1:-1] = wordpiece.token_to_id("[UNK]")
+    nothing[:, 1:-1] = mask
     with torch.no_grad():
         before = model(input_ids=nothing).logits.softmax(1)
     assert sum(found.weights) == pytest.approx(

@@ -8,7 +8,7 @@ Shapes: N points between two texts, T tokens, D features of an embedding, C clas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -25,7 +25,6 @@ from layerwise.core.train.predictor import Predictor
 from layerwise.text.data_facts import (
     is_backwards,
     labels_of,
-    pad_idx_of,
     special_tokens_of,
     vocab_of,
 )
@@ -33,14 +32,13 @@ from layerwise.text.hugging_face.adapter import HuggingFaceModel
 from layerwise.text.models.classifier import SentenceEncoder
 from layerwise.text.models.encoder import TextEncoder
 from layerwise.text.models.language_model import SequentialRNN
-from layerwise.text.tokens import BOS, EOS, PAD, UNK
+from layerwise.text.tokens import BOS, EOS, PAD
 
 __all__ = ["Highlights", "highlight"]
 
 _METHODS = ("integrated_gradients", "gradient")
 _AT_ONCE = 10  # points of the way that are read in one batch
 _FRAME = frozenset({BOS, EOS, PAD})  # stand around texts, and say nothing of one
-_UNKNOWN = (UNK, "[UNK]", "<unk>")  # as ours and usual tokenisers of Hugging Face call it
 _FOR, _AGAINST = "30, 120, 210", "230, 120, 20"  # blue and orange, which all eyes tell apart
 
 
@@ -121,9 +119,9 @@ def highlight(
     """The words of a text with what each adds to the score of a class.
 
     The score is the output for that class; where the loss makes probabilities of outputs that sum
-    to 1, it is the log odds of the class against all others. A text is compared with one of unknown
-    words (of padding, if the vocabulary has no token for them) between the same special tokens, so
-    that these, and words which are unknown, have no weight.
+    to 1, it is the log odds of the class against all others. A text is compared with one of which
+    no word is known: each has the mean of all embeddings, but for special tokens, which therefore
+    have no weight.
 
     Args:
         learn: a learner with a classifier of texts, ours or one of transformers, or a model of your
@@ -132,9 +130,8 @@ def highlight(
         target: the label of the class, its number where there are no labels; the predicted one when
             None.
         method: "integrated_gradients", whose weights sum to how much higher the score is than
-            for unknown words (Sundararajan et al., 2017); "gradient", gradient times embedding
-            (Simonyan et al., 2014), less that of an unknown word: one pass, exact where the model
-            is linear.
+            for that text (Sundararajan et al., 2017); "gradient", gradient times embedding
+            (Simonyan et al., 2014), less the mean: one pass, exact where the model is linear.
         steps: points between the two texts where gradients are taken.
 
     Raises:
@@ -157,7 +154,8 @@ def highlight(
     number = int(probs[0].argmax()) if target is None else _number(target, labels, count)
     # cuDNN has no backward pass of recurrent layers in evaluation.
     with torch.backends.cudnn.flags(enabled=False):
-        words, nothing = _ends(table, tokens, learn.dls, vocab)
+        special = _is_special(tokens, vocab, _FRAME | special_tokens_of(learn.dls))
+        words, nothing = _ends(table, tokens, special)
         gradients = _gradients(model, tokens, words, nothing, number, method, steps)
     weights = (gradients * (words - nothing)).sum(2)[0].tolist()  # (1, T, D) -> T numbers
     named = [vocab[i] for i in tokens[0].tolist()]
@@ -259,17 +257,21 @@ def _log_odds(scores: Tensor) -> Tensor:
     return scores - scores[:, None].masked_fill(own, -torch.inf).logsumexp(2)
 
 
-def _ends(table: nn.Embedding, tokens: Tensor, dls: Any, vocab: list[str]) -> tuple[Tensor, Tensor]:
-    """(1, T, D) the embeddings of the text, and of one of unknown words.
+def _ends(table: nn.Embedding, tokens: Tensor, special: Tensor) -> tuple[Tensor, Tensor]:
+    """(1, T, D) the embeddings of the text, and of one of which no word is known.
 
-    These and not zeros, for which a norm has no direction, so that all happens next to them.
+    Of all points the mean tells least of a word. Zeros tell something to a norm, which gives them a
+    direction, and the token for unknown words may never have been trained.
     """
-    unknown = next((vocab.index(name) for name in _UNKNOWN if name in vocab), pad_idx_of(dls))
-    special = _FRAME | special_tokens_of(dls)
-    is_word = [vocab[i] not in special for i in tokens[0].tolist()]
-    without = tokens.masked_fill(torch.tensor(is_word, device=tokens.device), unknown)
     with torch.no_grad():
-        return table(tokens), table(without)
+        words: Tensor = table(tokens)
+        mean = table.weight.mean(0).expand_as(words)
+        return words, torch.where(special[..., None], words, mean)
+
+
+def _is_special(tokens: Tensor, vocab: list[str], names: Collection[str]) -> Tensor:
+    """(1, T) whether a token stands for no text."""
+    return torch.tensor([[vocab[i] in names for i in tokens[0].tolist()]], device=tokens.device)
 
 
 def _gradients(
