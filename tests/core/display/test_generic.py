@@ -67,6 +67,19 @@ def test_a_batch_without_a_method_is_printed_as_a_table(capsys):
     assert capsys.readouterr().out.split() == ["text", "category", "so", "good", "pos"]
 
 
+def test_a_notebook_shows_a_table_once(capsys):
+    InteractiveShell = pytest.importorskip("IPython.core.interactiveshell").InteractiveShell
+    shell = InteractiveShell.instance()
+    try:
+        rows = show_batch(0, 0, [("so good", 1)])
+        assert capsys.readouterr().out.count("so good") == 1
+        formats, _ = shell.display_formatter.format(rows)
+        assert formats == {}
+        assert rows == [{"input": "so good", "target": 1}]
+    finally:
+        InteractiveShell.clear_instance()
+
+
 def test_members_without_a_title_are_named_by_their_place():
     image = TensorImage(torch.zeros(3, 32, 32))
     (row,) = show_batch(0, 0, [(image, torch.tensor([1, 2]))])

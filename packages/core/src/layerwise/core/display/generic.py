@@ -189,10 +189,18 @@ def _plot_top_losses(
 plot_top_losses = Dispatch(_plot_top_losses, arity=2, name="plot_top_losses")
 
 
+class _Displayed(list[Any]):
+    """Rows that have been shown as a table: a notebook that ends a cell with them adds nothing."""
+
+    def _ipython_display_(self) -> None:
+        pass
+
+
 def _displayed(filled: list[Any], *, is_own: bool) -> list[Any]:
-    if is_own:
-        display_table(Table(filled))
-    return filled
+    if not is_own:
+        return filled
+    display_table(Table(filled))
+    return _Displayed(filled)
 
 
 def _members(sample: Any) -> tuple[Any, ...]:
