@@ -192,7 +192,7 @@ def test_a_model_of_transformers_is_asked_in_the_same_way(transformers, wordpiec
     learn = text_classifier_learner(dls, config, pretrained=False)
     mask = wordpiece.token_to_id("[MASK]")
     with torch.no_grad():
-        _let_be_mean(learn.model.model.get_input_embeddings().weight, mask)
+        _let_be_mean(learn.model.body.embeddings.word_embeddings.weight, mask)
     found = highlight(learn, "a good film", "good", steps=100)
     assert found.words == ["[CLS]", "a", "good", "film", "[SEP]"]
     assert (found.weights[0], found.weights[-1]) == (0, 0)
