@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from layerwise.core.data.block import CategoryBlock, DataBlock, MultiCategoryBlock
-from layerwise.core.data.filtered import FilteredBase
-from layerwise.core.data.loader import loader_options
+from layerwise.core.data.factories import refuse_settings, require_folders
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.data.readers import ColReader, parent_label
 from layerwise.core.data.source import get_text_files
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
-from layerwise.core.errors import MissingDependencyError, refuse_unknown
+from layerwise.core.errors import MissingDependencyError
 from layerwise.core.items import listify
 from layerwise.core.types import PathLike
 from layerwise.text.blocks import TextBlock
@@ -23,6 +21,8 @@ from layerwise.text.lm_loader import LMDataLoader
 from layerwise.text.sorted_loader import SortedDL
 
 __all__ = ["TextDataLoaders"]
+
+_LOADERS = (LMDataLoader, SortedDL)
 
 Columns = str | int | Sequence[str] | Sequence[int]
 
@@ -73,10 +73,10 @@ class TextDataLoaders(DataLoaders):
         Raises:
             FileNotFoundError: if there are no such folders; names those that there are.
         """
-        _refuse(kwargs, cls.from_folder)
+        refuse_settings(kwargs, _LOADERS, cls.from_folder)
         get_items: Callable[..., Any] = get_text_files
         if splitter is None and valid_pct is None:
-            _require_folders(Path(path), train, valid)
+            require_folders(Path(path), train, valid)
             splitter = GrandparentSplitter(train_name=train, valid_name=valid)
             get_items = partial(get_text_files, folders=[train, valid])
         elif splitter is None:
@@ -134,7 +134,7 @@ class TextDataLoaders(DataLoaders):
             backwards: see the class.
             kwargs: see the class.
         """
-        _refuse(kwargs, cls.from_df)
+        refuse_settings(kwargs, _LOADERS, cls.from_df)
         texts = TextBlock.from_df(
             text_col, text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, tok=tok_tfm,
             tok_text_col=tok_text_col,
@@ -175,7 +175,7 @@ class TextDataLoaders(DataLoaders):
         Raises:
             MissingDependencyError: without pandas.
         """
-        _refuse(kwargs, cls.from_csv, cls.from_df)
+        refuse_settings(kwargs, _LOADERS, cls.from_csv, cls.from_df)
         try:
             import pandas as pd
         except (ImportError, OSError) as error:
@@ -187,24 +187,3 @@ class TextDataLoaders(DataLoaders):
             Path(path) / csv_fname, header=header, delimiter=delimiter or ",", quoting=quoting
         )
         return cls.from_df(df, path=path, **kwargs)
-
-
-def _refuse(settings: Mapping[str, Any], *factories: Callable[..., Any]) -> None:
-    """Refuse what neither the factories nor their loaders know, naming the nearest of either."""
-    takers = [*factories, FilteredBase.dataloaders]
-    own = {name for taker in takers for name in signature(taker).parameters}
-    known = {*own, *loader_options(LMDataLoader), *loader_options(SortedDL)} - {"self", "kwargs"}
-    called = ".".join(factories[0].__qualname__.split(".")[-2:])
-    refuse_unknown(called, set(settings) - known, known)
-
-
-def _require_folders(path: Path, *names: str) -> None:
-    """Name a folder that `path` has not; that there is no `path` is told by who looks into it."""
-    missing = next((name for name in names if not (path / name).is_dir()), None)
-    if missing is not None and path.is_dir():
-        there = sorted(p.name for p in path.iterdir() if p.is_dir())
-        raise FileNotFoundError(
-            f"there is no folder {missing!r} in {str(path)!r}; it has "
-            f"{', '.join(map(repr, there)) or 'no folders'}. Say which to take, train= and valid=, "
-            "or let a random share validate, valid_pct="
-        )

@@ -1,9 +1,8 @@
 """Loaders for classifying and segmenting pictures, in one call, from the usual layouts."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +13,12 @@ from layerwise.core.data.block import (
     RegressionBlock,
     TransformBlock,
 )
-from layerwise.core.data.filtered import FilteredBase
-from layerwise.core.data.loader import loader_options
+from layerwise.core.data.factories import refuse_settings, require_folders
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
 from layerwise.core.data.readers import ColReader, RegexLabeller, parent_label
 from layerwise.core.data.source import get_image_files
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
-from layerwise.core.errors import MissingDependencyError, refuse_unknown
+from layerwise.core.errors import MissingDependencyError
 from layerwise.core.items import listify
 from layerwise.core.types import PathLike
 from layerwise.vision.blocks import ImageBlock, MaskBlock
@@ -67,10 +65,10 @@ class ImageDataLoaders(DataLoaders):
             img_cls: see the class.
             kwargs: see the class.
         """
-        _refuse(kwargs, cls.from_folder)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_folder)
         get_items: Callable[..., Any] = get_image_files
         if valid_pct is None:
-            _require_folders(Path(path), train, valid)
+            require_folders(Path(path), train, valid)
             splitter: Any = GrandparentSplitter(train_name=train, valid_name=valid)
             get_items = partial(get_image_files, folders=[train, valid])
         else:
@@ -111,7 +109,7 @@ class ImageDataLoaders(DataLoaders):
             img_cls: see the class.
             kwargs: see the class.
         """
-        _refuse(kwargs, cls.from_path_func)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_path_func)
         block = DataBlock(
             (ImageBlock(img_cls), CategoryBlock),
             splitter=RandomSplitter(valid_pct, seed=seed),
@@ -126,7 +124,7 @@ class ImageDataLoaders(DataLoaders):
         cls, path: PathLike, fnames: Sequence[PathLike], label_func: Labeller, **kwargs: Any
     ) -> DataLoaders:
         """`from_path_func` with a function of the file's name, without its folder."""
-        _refuse(kwargs, cls.from_name_func, cls.from_path_func)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_name_func, cls.from_path_func)
         return cls.from_path_func(path, fnames, _OfName(label_func), **kwargs)
 
     @classmethod
@@ -134,7 +132,7 @@ class ImageDataLoaders(DataLoaders):
         cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
     ) -> DataLoaders:
         """`from_path_func` with the first group of a regular expression that fits the path."""
-        _refuse(kwargs, cls.from_path_re, cls.from_path_func)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_path_re, cls.from_path_func)
         return cls.from_path_func(path, fnames, RegexLabeller(pat), **kwargs)
 
     @classmethod
@@ -142,7 +140,7 @@ class ImageDataLoaders(DataLoaders):
         cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
     ) -> DataLoaders:
         """`from_name_func` with the first group of a regular expression that fits the name."""
-        _refuse(kwargs, cls.from_name_re, cls.from_path_func)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_name_re, cls.from_path_func)
         return cls.from_name_func(path, fnames, RegexLabeller(pat), **kwargs)
 
     @classmethod
@@ -186,7 +184,7 @@ class ImageDataLoaders(DataLoaders):
             allow_outside: take file names that leave `path`.
             kwargs: see the class.
         """
-        _refuse(kwargs, cls.from_df)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_df)
         start = Path(path) / folder if folder is not None else Path(path)
         if y_block is None:
             several = label_delim is not None or len(listify(label_col)) > 1
@@ -225,7 +223,7 @@ class ImageDataLoaders(DataLoaders):
             quoting: which quotes count, as pandas takes it.
             kwargs: arguments of `from_df`.
         """
-        _refuse(kwargs, cls.from_csv, cls.from_df)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_csv, cls.from_df)
         try:
             import pandas as pd
         except ImportError as error:
@@ -267,7 +265,7 @@ class ImageDataLoaders(DataLoaders):
         Raises:
             ValueError: if the lists differ in length.
         """
-        _refuse(kwargs, cls.from_lists)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_lists)
         if len(fnames) != len(labels):
             raise ValueError(f"{len(fnames)} files and {len(labels)} labels; give one for each")
         if y_block is None and len(labels):
@@ -315,7 +313,7 @@ class SegmentationDataLoaders(DataLoaders):
             ignore_index: a code that the loss leaves out, as `MaskBlock` takes it.
             kwargs: settings of the loaders (`bs`, ...).
         """
-        _refuse(kwargs, cls.from_label_func)
+        refuse_settings(kwargs, (TfmdDL,), cls.from_label_func)
         block = DataBlock(
             (ImageBlock(img_cls), MaskBlock(codes, ignore_index=ignore_index)),
             splitter=RandomSplitter(valid_pct, seed=seed),
@@ -324,27 +322,6 @@ class SegmentationDataLoaders(DataLoaders):
             batch_tfms=batch_tfms,
         )
         return cls.from_dblock(block, fnames, path=Path(path), **kwargs)
-
-
-def _refuse(settings: Mapping[str, Any], *factories: Callable[..., Any]) -> None:
-    """Refuse what neither the factories nor their loaders know, naming the nearest of either."""
-    takers = [*factories, FilteredBase.dataloaders]
-    own = {name for taker in takers for name in signature(taker).parameters}
-    known = {*own, *loader_options(TfmdDL)} - {"self", "kwargs"}
-    called = ".".join(factories[0].__qualname__.split(".")[-2:])
-    refuse_unknown(called, set(settings) - known, known)
-
-
-def _require_folders(path: Path, *names: str) -> None:
-    """Name a folder that `path` has not; that there is no `path` is told by who looks into it."""
-    missing = next((name for name in names if not (path / name).is_dir()), None)
-    if missing is not None and path.is_dir():
-        there = sorted(p.name for p in path.iterdir() if p.is_dir())
-        raise FileNotFoundError(
-            f"there is no folder {missing!r} in {str(path)!r}; it has "
-            f"{', '.join(map(repr, there)) or 'no folders'}. Say which to take, train= and valid=, "
-            "or let a random share validate, valid_pct="
-        )
 
 
 def _block_for(label: Any) -> Callable[..., TransformBlock]:

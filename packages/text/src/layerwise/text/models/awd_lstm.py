@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
 from layerwise.core.errors import names_nearest
 from layerwise.text.models.dropout import EmbeddingDropout, RNNDropout, WeightDropout
-from layerwise.text.models.encoder import TextEncoder, encoder_clas_split, encoder_lm_split
+from layerwise.text.models.encoder import RecurrentEncoder, encoder_clas_split, encoder_lm_split
 from layerwise.text.models.recurrence import State, fitted_state
 
 __all__ = [
@@ -27,7 +27,7 @@ __all__ = [
 _BOUND = 0.1  # of the embedding at the start, as in the paper
 
 
-class AWD_LSTM(TextEncoder):  # noqa: N801 - the name users know
+class AWD_LSTM(RecurrentEncoder):  # noqa: N801 - the name users know
     """Layers of LSTM under dropout, which go on where the last batch ended: (B, T) to (B, T, D).
 
     Of the paper's five dropouts four are here: of words (`embed_p`), of the input, of recurrent
@@ -56,8 +56,6 @@ class AWD_LSTM(TextEncoder):  # noqa: N801 - the name users know
         >>> model(torch.randint(100, (2, 5))).shape
         torch.Size([2, 5, 8])
     """
-
-    always_remembers: ClassVar[bool] = True
 
     @names_nearest
     def __init__(
@@ -103,26 +101,6 @@ class AWD_LSTM(TextEncoder):  # noqa: N801 - the name users know
             kept.append(tuple(part.detach() for part in last))
         self.hidden = kept
         return output
-
-    def reset(self) -> None:
-        """Forget what was read."""
-        self.hidden = []
-
-    def select_rows(self, rows: Tensor) -> None:
-        """Let row i of the state be what row `rows[i]` was."""
-        self.hidden = [tuple(part[:, rows] for part in state) for state in self.hidden]
-
-    def kept_state(self) -> list[Any]:
-        """The states of all layers."""
-        return [list(state) for state in self.hidden]
-
-    def recall(self, state: Sequence[Any]) -> None:
-        """Go on with such states."""
-        self.hidden = [tuple(part) for part in state]
-
-    def layer_groups(self) -> Sequence[Sequence[nn.Module]]:
-        """One a layer."""
-        return [[rnn] for rnn in self.rnns]
 
 
 def _layer(n_in: int, n_out: int, weight_p: float, bidir: bool) -> WeightDropout:

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 from layerwise.core.nn.module import Module
 from layerwise.core.nn.walk import params
 
-__all__ = ["Remembering", "TextEncoder", "encoder_clas_split", "encoder_lm_split"]
+__all__ = [
+    "Remembering",
+    "TextEncoder",
+    "encoder_clas_split",
+    "encoder_lm_split",
+]
 
 
 class Remembering(Module):
@@ -70,6 +75,39 @@ class TextEncoder(Remembering):
     def layer_groups(self) -> Sequence[Sequence[nn.Module]]:
         """The groups of parameters above it, from the input to the output."""
         raise NotImplementedError
+
+
+class RecurrentEncoder(TextEncoder):
+    """Base of layers of recurrent nets, whose states go on from call to call without gradient.
+
+    Attributes:
+        rnns: the layers, from the input to the output.
+        hidden: the state of each, a tuple of (L, B, H) tensors; empty where nothing was read.
+    """
+
+    always_remembers: ClassVar[bool] = True
+    rnns: nn.ModuleList
+    hidden: list[tuple[Tensor, ...]]
+
+    def reset(self) -> None:
+        """Forget what was read."""
+        self.hidden = []
+
+    def select_rows(self, rows: Tensor) -> None:
+        """Let row i of the state be what row `rows[i]` was."""
+        self.hidden = [tuple(part[:, rows] for part in state) for state in self.hidden]
+
+    def kept_state(self) -> list[Any]:
+        """The states of all layers."""
+        return [list(state) for state in self.hidden]
+
+    def recall(self, state: Sequence[Any]) -> None:
+        """Go on with such states."""
+        self.hidden = [tuple(part) for part in state]
+
+    def layer_groups(self) -> Sequence[Sequence[nn.Module]]:
+        """One a layer."""
+        return [[rnn] for rnn in self.rnns]
 
 
 def encoder_lm_split(model: nn.Module) -> list[list[nn.Parameter]]:

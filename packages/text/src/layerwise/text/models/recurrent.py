@@ -14,16 +14,15 @@ from torch import Tensor, nn
 from layerwise.core.errors import names_nearest
 from layerwise.text.models.awd_lstm import start_embedding
 from layerwise.text.models.dropout import RNNDropout
-from layerwise.text.models.encoder import TextEncoder
+from layerwise.text.models.encoder import RecurrentEncoder
 from layerwise.text.models.recurrence import State, fitted_state
 
 __all__ = ["GRUEncoder", "LSTMEncoder", "recurrent_clas_config", "recurrent_lm_config"]
 
 
-class _RecurrentEncoder(TextEncoder):
+class _RecurrentEncoder(RecurrentEncoder):
     """Base of the two: layers of one kind, that go on where the last batch ended."""
 
-    always_remembers: ClassVar[bool] = True
     layer_type: ClassVar[type[nn.GRU] | type[nn.LSTM]]
 
     @names_nearest
@@ -62,26 +61,6 @@ class _RecurrentEncoder(TextEncoder):
             kept.append(tuple(part.detach() for part in parts))
         self.hidden = kept
         return output
-
-    def reset(self) -> None:
-        """Forget what was read."""
-        self.hidden = []
-
-    def select_rows(self, rows: Tensor) -> None:
-        """Let row i of the state be what row `rows[i]` was."""
-        self.hidden = [tuple(part[:, rows] for part in state) for state in self.hidden]
-
-    def kept_state(self) -> list[Any]:
-        """The states of all layers."""
-        return [list(state) for state in self.hidden]
-
-    def recall(self, state: Sequence[Any]) -> None:
-        """Go on with such states."""
-        self.hidden = [tuple(part) for part in state]
-
-    def layer_groups(self) -> Sequence[Sequence[nn.Module]]:
-        """One a layer."""
-        return [[rnn] for rnn in self.rnns]
 
 
 def _for_layer(state: State | None) -> Any:

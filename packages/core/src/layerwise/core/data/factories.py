@@ -1,0 +1,51 @@
+"""What the ready-made loaders of all domains check before they make anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+from layerwise.core.data.filtered import FilteredBase
+from layerwise.core.data.loader import loader_options
+from layerwise.core.errors import refuse_unknown
+
+__all__: list[str] = []
+
+
+def refuse_settings(
+    settings: Mapping[str, Any], loaders: tuple[type, ...], *factories: Callable[..., Any]
+) -> None:
+    """Refuse what neither the factories nor their loaders know, naming the nearest of either.
+
+    Args:
+        settings: the keywords that a factory passes on.
+        loaders: classes of the loaders that may be made.
+        factories: the one that was called, and those that it calls.
+
+    Raises:
+        TypeError: names the first factory and the nearest keyword.
+    """
+    takers = [*factories, FilteredBase.dataloaders]
+    own = {name for taker in takers for name in signature(taker).parameters}
+    options = {name for loader in loaders for name in loader_options(loader)}
+    known = (own | options) - {"self", "kwargs"}
+    called = ".".join(factories[0].__qualname__.split(".")[-2:])
+    refuse_unknown(called, set(settings) - known, known)
+
+
+def require_folders(path: Path, *names: str) -> None:
+    """Name a folder that `path` has not; that there is no `path` is told by who looks into it.
+
+    Raises:
+        FileNotFoundError: names the folders that there are, and what else can be done.
+    """
+    missing = next((name for name in names if not (path / name).is_dir()), None)
+    if missing is not None and path.is_dir():
+        there = sorted(p.name for p in path.iterdir() if p.is_dir())
+        raise FileNotFoundError(
+            f"there is no folder {missing!r} in {str(path)!r}; it has "
+            f"{', '.join(map(repr, there)) or 'no folders'}. Say which to take, train= and valid=, "
+            "or let a random share validate, valid_pct="
+        )
