@@ -1,0 +1,100 @@
+"""Filling that does not count: masks along time, and pooling over what is there.
+
+A model that takes lengths is called with `(x, lengths)`. Where each of its layers sees zeros behind
+the end of a clip, as a convolution sees them behind the end of a clip that is alone, the filling
+changes nothing, and pooling over the rest gives what the clip alone gives.
+
+Shapes: B batch, * channels and frequencies, T frames or samples.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["Inputs", "mask_time", "masked_max", "masked_mean", "split_lengths", "time_mask"]
+
+Inputs = Tensor | tuple[Tensor, Tensor] | list[Tensor]
+"""What a model that takes lengths is called with: x, or x and the length of each item."""
+
+
+def split_lengths(inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+    """`x` (B, *, T) and the lengths (B,) of its items, None where nothing is filled.
+
+    Args:
+        inputs: a tensor, or a tensor and lengths.
+
+    Raises:
+        ValueError: if there are not as many lengths as items.
+
+    Example:
+        >>> x, lengths = split_lengths((torch.zeros(2, 1, 8), torch.tensor([8, 5])))
+        >>> x.shape, lengths.tolist()
+        (torch.Size([2, 1, 8]), [8, 5])
+    """
+    if isinstance(inputs, Tensor):
+        return inputs, None
+    x, lengths = inputs
+    if lengths.shape != x.shape[:1]:
+        raise ValueError(
+            f"lengths of shape {tuple(lengths.shape)} for {len(x)} items; give one for each"
+        )
+    return x, lengths.to(x.device)
+
+
+def time_mask(lengths: Tensor, size: int, ndim: int) -> Tensor:
+    """True where there is something, False in the filling.
+
+    Args:
+        lengths: (B,) how much of each item is there.
+        size: T.
+        ndim: axes of what is masked, time last.
+
+    Returns:
+        (B, 1, ..., T) of `ndim` axes.
+
+    Example:
+        >>> time_mask(torch.tensor([3, 1]), 3, 2).int().tolist()
+        [[1, 1, 1], [1, 0, 0]]
+    """
+    steps = torch.arange(size, device=lengths.device)
+    mask = steps[None] < lengths[:, None]
+    return mask.view(len(lengths), *[1] * (ndim - 2), size)
+
+
+def mask_time(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """`x` (B, *, T) with zeros in the filling; `x` itself without lengths.
+
+    Example:
+        >>> mask_time(torch.ones(2, 1, 3), torch.tensor([3, 1])).tolist()
+        [[[1.0, 1.0, 1.0]], [[1.0, 0.0, 0.0]]]
+    """
+    if lengths is None:
+        return x
+    return x.masked_fill(~time_mask(lengths, x.shape[-1], x.ndim), 0.0)
+
+
+def masked_mean(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """(B, *) mean over time of `x` (B, *, T), the filling left out.
+
+    Example:
+        >>> masked_mean(torch.tensor([[[1.0, 3.0, 9.0]]]), torch.tensor([2])).tolist()
+        [[2.0]]
+    """
+    if lengths is None:
+        return x.mean(-1)
+    counts = lengths.clamp(min=1).to(x.dtype).view(-1, *[1] * (x.ndim - 2))
+    return mask_time(x, lengths).sum(-1) / counts
+
+
+def masked_max(x: Tensor, lengths: Tensor | None) -> Tensor:
+    """(B, *) largest value over time of `x` (B, *, T), the filling left out.
+
+    Example:
+        >>> masked_max(torch.tensor([[[1.0, 3.0, 9.0]]]), torch.tensor([2])).tolist()
+        [[3.0]]
+    """
+    if lengths is None:
+        return x.amax(-1)
+    mask = time_mask(lengths.clamp(min=1), x.shape[-1], x.ndim)
+    return x.masked_fill(~mask, torch.finfo(x.dtype).min).amax(-1)
