@@ -13,6 +13,7 @@ from layerwise.core.data.dataset import Datasets
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.distributed.loader import DistributedDL
 from layerwise.core.errors import DataError, SkipItemException
+from layerwise.core.random import generator
 from layerwise.core.transforms.transform import Transform
 from layerwise.text.corpus import Corpus, read_corpus
 from layerwise.text.lm_loader import LMDataLoader
@@ -302,3 +303,43 @@ def test_wrong_settings_are_told():
         LMDataLoader(documents(9), bs=1, before_batch=lambda b: b)
     with pytest.raises(TypeError, match=r"unknown keyword 'seqlen'.*Did you mean 'seq_len'"):
         LMDataLoader(documents(9), bs=1, seqlen=3)
+
+
+class Raised(LMDataLoader):
+    """Adds a number of its own to all tokens of a document, another one each epoch."""
+
+    def arrange(self, corpus):
+        arranged = super().arrange(corpus)
+        added = torch.randint(1, 9, (len(arranged),), generator=generator()) * 100
+        tokens = arranged.read(torch.arange(arranged.size))
+        return Corpus(tokens + added.repeat_interleave(arranged.lens), arranged.lens)
+
+
+def test_documents_may_be_drawn_anew_each_epoch():
+    dl = Raised(documents(10, 10, 10), bs=2, seq_len=4, shuffle=True)
+    epochs = []
+    for epoch in (0, 1, 0):
+        dl.set_epoch(7, epoch)
+        epochs.append(torch.cat([x for x, _ in dl], 1))
+    first, second, again = epochs
+    assert first.equal(again)
+    assert not first.equal(second)
+    assert (first % 100 < 30).all()  # the documents themselves stay as they are
+    # One draw for a document, in all batches of the epoch.
+    added = {(int(t) % 100 // 10, int(t) // 100) for t in first.flatten()}
+    assert len(added) == 3
+
+
+def test_workers_see_the_same_documents_as_one_process():
+    alone, together = (
+        Raised(documents(10, 10, 10), bs=2, seq_len=4, shuffle=True, num_workers=n) for n in (0, 2)
+    )
+    for dl in (alone, together):
+        dl.set_epoch(7, 3)
+    assert listed(alone) == listed(together)
+
+
+def test_what_arranges_keeps_the_number_of_tokens():
+    dl = LMDataLoader(documents(9, 9), bs=2, arrange=lambda c: c.arranged(torch.tensor([0])))
+    with pytest.raises(DataError, match="arrange made 9 tokens of 18"):
+        dl.one_batch()

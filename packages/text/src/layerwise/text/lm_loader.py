@@ -60,8 +60,8 @@ class LMDataLoader(TfmdDL):
 
     # No step of single samples but those that read a document.
     _hooks: ClassVar = (
-        "wif", "before_iter", "after_item", "after_batch", "after_iter", "create_item", "do_item",
-        "get_idxs", "randomize",
+        "wif", "before_iter", "after_item", "after_batch", "after_iter", "arrange", "create_item",
+        "do_item", "get_idxs", "randomize",
     )  # fmt: skip
 
     def __init__(
@@ -139,9 +139,25 @@ class LMDataLoader(TfmdDL):
         key = job[0]
         if self._stream is None or self._stream[0] != key:
             with keyed(*key, Purpose.ORDER):
-                order = torch.randperm(len(self.corpus), generator=generator())
-            self._stream = key, self.corpus.arranged(order) if self.shuffle else self.corpus
+                arranged = self.arrange(self.corpus)
+            if arranged.size != self.corpus.size:
+                raise DataError(
+                    f"arrange made {arranged.size} tokens of {self.corpus.size}, and how many "
+                    "batches there are was said before; put others in their places, one for one"
+                )
+            self._stream = key, arranged
         return super().do_job(job, restore=restore)
+
+    def arrange(self, corpus: Corpus) -> Corpus:
+        """The documents as one epoch reads them: in an order of its own, where they are shuffled.
+
+        Called once an epoch. A subclass, or a function given as `arrange=`, may draw other tokens
+        for those of a document here too, with `generator()`: then they depend on the seed of the
+        run and the epoch alone, and all batches of the epoch see the same.
+        """
+        if not self.shuffle:
+            return corpus
+        return corpus.arranged(torch.randperm(len(corpus), generator=generator()))
 
     def create_batches(self, samps: Iterable[Any]) -> Iterable[Any]:
         """The pieces `samps` and what comes next in each, (B, T) both."""
