@@ -1,0 +1,5 @@
+"""Signals in plain torch: functions of tensors of any leading shape, on any device."""
+
+from layerwise.audio.dsp.fourier import *
+from layerwise.audio.dsp.mel import *
+from layerwise.audio.dsp.resampling import *
