@@ -22,6 +22,7 @@ RECORD = """
         "optimizer": {{"descent": Entry("lw_birds_things:descent", "steepest")}},
         "block": {{"bird": Entry("lw_birds_things:BirdBlock", "names of birds")}},
         "reader": {{"names": Entry("lw_birds_things:names", "lines of a file")}},
+        "command": {{"count": Entry("lw_birds_things:tell", "says how many")}},
     }})
 """
 THINGS = """
@@ -55,6 +56,10 @@ THINGS = """
     def BirdBlock(): return CategoryBlock()
 
     def names(path): return path.read_text().splitlines()
+
+    def tell(count: int = 1) -> None:
+        "Print a number."
+        print(count)
 """
 X, Y = torch.arange(6.0), torch.arange(6.0) * 0.7
 EXAMPLES = {
@@ -102,7 +107,7 @@ def birds(tmp_path, monkeypatch):
 def test_a_package_that_keeps_the_contract_passes_every_case(birds):
     birds()
     cases = dict(plugin_checks(PREFIX, EXAMPLES))
-    assert len(cases) == 1 + 8 + 7  # the record, each name, and all but the reader tried
+    assert len(cases) == 1 + 9 + 8  # the record, each name, and all but the reader tried
     for case in cases.values():
         case()
 
@@ -137,6 +142,12 @@ def test_options_reach_the_check(birds):
     given = {"transform": {"shift": Example(shift.inputs, shift.make, {"decoded": 4})}}
     with raises_with(ContractError, "decode does not undo"):
         run("transform birds/shift: repeats, decodes, keeps types, pickles", given)
+
+
+def test_a_command_without_types_or_words_is_told(birds):
+    birds(things=THINGS.replace("count: int = 1", "count=1"))
+    with raises_with(ContractError, "tell: annotate count"):
+        run("command birds/count: has typed and described arguments", EXAMPLES)
 
 
 def test_an_entry_can_be_left_untried_with_a_reason(birds):

@@ -34,6 +34,7 @@ __all__ = [
     "names",
     "plugins",
     "qualified_name",
+    "record_of",
     "register",
     "registered_name",
 ]
@@ -43,11 +44,12 @@ API_LEVEL = 1
 
 KINDS = frozenset(
     {
-        "block", "callback", "data", "dataset", "function", "layer", "learner", "loss", "metric",
-        "model", "optimizer", "reader", "schedule", "splitter", "transform", "type",
+        "block", "callback", "command", "data", "dataset", "function", "layer", "learner", "loss",
+        "metric", "model", "optimizer", "reader", "schedule", "splitter", "transform", "type",
     }
 )  # fmt: skip
-"""The kinds of names; "function" is whatever an export must find again and no other kind holds."""
+"""The kinds of names; "function" is whatever an export must find again and no other kind holds, a
+"command" becomes a word after `layerwise`, see `layerwise.core.cli.published`."""
 
 _GROUP = "layerwise.plugins"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*/[A-Za-z0-9_.-]+")
@@ -324,7 +326,7 @@ def register(kind: str, name: str, value: object) -> None:
             "nothing overwrites a name, choose another"
         )
     prefix, _, own = name.partition("/")
-    if prefix in _read_metadata() and own in _record(prefix).entries.get(kind, {}):
+    if prefix in _read_metadata() and own in record_of(prefix).entries.get(kind, {}):
         raise RegistryError(
             f"{kind} {name!r} belongs to {_distribution(_point(prefix))}; "
             "nothing overwrites a name, choose another"
@@ -405,8 +407,17 @@ def _point(prefix: str) -> EntryPoint:
     return points[0]
 
 
-def _record(prefix: str) -> Plugin:
-    """The record of one prefix, loaded once and checked."""
+def record_of(prefix: str) -> Plugin:
+    """The record of the package with that prefix, loaded once and checked.
+
+    Raises:
+        RegistryError: if no package has that prefix, two have it, or its record does not import or
+            was written for another API level.
+
+    Example:
+        >>> "CategoryBlock" in record_of("core").entries["block"]
+        True
+    """
     if prefix in _records:
         return _records[prefix]
     point = _point(prefix)
@@ -445,7 +456,7 @@ def _all_records() -> dict[str, Plugin]:
     records = {}
     for prefix in _read_metadata():
         try:
-            records[prefix] = _record(prefix)
+            records[prefix] = record_of(prefix)
         except RegistryError as error:
             warnings.warn(f"names of {prefix!r} are left out: {error}", stacklevel=3)
     return records
@@ -457,7 +468,7 @@ def _entry(kind: str, name: str) -> Entry:
     ours = [other for other in added if other.startswith(f"{prefix}/")]
     if ours and prefix not in _read_metadata():
         raise RegistryError(f"no {kind} {name!r} is registered.{nearest(name, ours)}")
-    known = _record(prefix).entries.get(kind, {})
+    known = record_of(prefix).entries.get(kind, {})
     if own not in known:
         qualified = [f"{prefix}/{other}" for other in known] + ours
         raise RegistryError(

@@ -17,6 +17,7 @@ from layerwise.core.testing.kinds import (
     ContractError,
     check_block,
     check_callback,
+    check_command,
     check_loss,
     check_metric,
     check_model,
@@ -143,6 +144,7 @@ class _Check:
 _CHECKS = {
     "block": _Check("makes batches that decode", check_block, ("items",), callable),
     "callback": _Check("knows its events and leaves no trace", check_callback, (), callable),
+    "command": _Check("has typed and described arguments", check_command, (), _is_itself),
     "loss": _Check("works for any batch size", check_loss, ("pred", "targ")),
     "metric": _Check("does not depend on the batch size", check_metric, ("pred", "targ")),
     "model": _Check("trains, moves and saves", check_model, ("xb",), callable),

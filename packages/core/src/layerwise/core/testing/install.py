@@ -10,7 +10,7 @@ import torch
 
 from layerwise.core.registry import plugins
 
-__all__ = ["get_env", "show_install", "try_import"]
+__all__ = ["get_env", "installed_facts", "show_install", "try_import"]
 
 
 def get_env(name: str) -> str:
@@ -38,11 +38,12 @@ def try_import(module: str) -> ModuleType | None:
 
 def show_install() -> None:
     """Nothing; prints the versions and devices that a report of a problem should name."""
-    for name, value in _facts().items():
+    for name, value in installed_facts().items():
         print(f"{name:<20} {value}")
 
 
-def _facts() -> dict[str, str]:
+def installed_facts() -> dict[str, str]:
+    """Versions and devices by name, as `show_install` prints them."""
     facts = {f"layerwise.{prefix}": told for prefix, told in plugins().items()}
     facts["python"] = platform.python_version()
     facts["platform"] = platform.platform()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 import pickle
 import tempfile
@@ -34,6 +35,7 @@ __all__ = [
     "ContractError",
     "check_block",
     "check_callback",
+    "check_command",
     "check_loss",
     "check_metric",
     "check_model",
@@ -386,3 +388,22 @@ def _same_look(before: Mapping[str, Any], after: Mapping[str, Any], told: str) -
 
 def _weights(learn: Learner) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in learn.model.state_dict().items()}
+
+
+def check_command(command: Callable[..., Any]) -> None:
+    """Nothing, where a command of `layerwise` says what it does and types all its parameters.
+
+    Args:
+        command: the function; arguments of the command line are made of its parameters.
+
+    Raises:
+        ContractError: says what does not hold.
+    """
+    name = getattr(command, "__name__", type(command).__name__)
+    require(bool(inspect.getdoc(command)), f"{name} has no docstring, which --help would show")
+    for parameter in inspect.signature(command).parameters.values():
+        told = f"{name}: annotate {parameter.name}, so that a word can be turned into its value"
+        require(parameter.annotation is not parameter.empty, told)
+        starred = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        told = f"{name}: *{parameter.name} has no place in --help; name each parameter"
+        require(not starred, told)
