@@ -1,7 +1,8 @@
 """Language models: tokens a second of training, what weight drop costs, tokens a second written.
 
 1. language_model: steps of AWD-LSTM in three sizes, through a `Learner` with the callbacks and the
-   loss that language models are trained with; fastai's model, learner and callbacks beside it.
+   loss that language models are trained with, in float32 and with `to_bf16()`; fastai's model,
+   learner and callbacks, in float32, beside it.
 2. weight_drop: the same steps of the largest with and without it.
 3. generate: tokens a second, each of which costs one step; the whole text read again beside it.
 
@@ -107,7 +108,7 @@ def alternate(sides: dict[str, Steps], rounds: int) -> None:
 
 def measure_language_model(sizes: list[str], rounds: int) -> None:
     for size in sizes:
-        sides = {"layerwise": Steps(ours(size))}
+        sides = {"layerwise": Steps(ours(size)), "layerwise to_bf16": Steps(ours(size).to_bf16())}
         if peers.is_installed("fastai"):
             peers.define_torchvision_operators()
             sides["fastai"] = Steps(fastais(size))

@@ -3,12 +3,19 @@
 import tarfile
 
 import pytest
+import torch
 
 from layerwise.core.data.block import RegressionBlock
+from layerwise.core.errors import DataError
+from layerwise.core.items import L
 from layerwise.text.data import TextDataLoaders
+from layerwise.text.highlight import highlight
+from layerwise.text.learner import text_classifier_learner
 from layerwise.text.lm_loader import LMDataLoader
+from layerwise.text.models.awd_lstm import AWD_LSTM
 from layerwise.text.tokenizers.base import BaseTokenizer
 
+SMALL = {"emb_sz": 12, "n_hid": 16, "n_layers": 1}
 TEXTS = {"pos": ["so good", "very good film"], "neg": ["so bad", "a very bad film"]}
 
 
@@ -106,6 +113,21 @@ def test_wrong_use_is_told(folder, frame):
         TextDataLoaders.from_df(frame, text_cols="review")
     with pytest.raises(TypeError, match=r"from_csv got an unknown keyword 'lable_col'"):
         TextDataLoaders.from_csv(folder, lable_col="x")
+    with_holes = frame.assign(label=frame["label"].where(frame.index != 3))
+    with pytest.raises(DataError, match=r"1 of 20 rows have no label.*'label'.*position 3;"):
+        TextDataLoaders.from_df(with_holes, text_col="review", label_col="label")
+
+
+def test_a_list_of_texts_is_several_and_an_l_the_tokens_of_one(frame):
+    dls = TextDataLoaders.from_df(frame, text_col="review", label_col="label", bs=4, seed=1)
+    learn = text_classifier_learner(dls, AWD_LSTM, config=SMALL, pretrained=False)
+    alone = [learn.predict(text)[2] for text in ("a film", "fine")]
+    together = [probs for *_, probs in learn.predict(["a film", "fine"])]
+    torch.testing.assert_close(together, alone)
+    tokens = learn.predict(L("xxbos", "a", "film"))
+    torch.testing.assert_close(tokens[2], alone[0])
+    with pytest.raises(ValueError, match="2 texts came"):
+        highlight(learn, ["a film", "fine"])
 
 
 # -- real data --------------------------------------------------------------------------------

@@ -179,3 +179,10 @@ def test_a_misspelt_keyword_of_a_factory_names_the_nearest(tmp_path):
 def test_a_refused_keyword_is_told_with_the_factory_that_was_called(factory, tmp_path):
     with pytest.raises(TypeError, match=rf"ImageDataLoaders\.{factory} .*'item_tfm'.*'item_tfms'"):
         getattr(ImageDataLoaders, factory)(tmp_path, [], "(.*)", item_tfm=[])
+
+
+def test_rows_without_a_label_are_named_before_anything_is_made(tmp_path):
+    pd = pytest.importorskip("pandas")
+    df = pd.DataFrame({"fn": ["a.png", "b.png"], "label": ["cat", None]})
+    with pytest.raises(DataError, match="1 of 2 rows have no label"):
+        ImageDataLoaders.from_df(df, tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from layerwise.core.data.block import CategoryBlock, DataBlock, MultiCategoryBlock
-from layerwise.core.data.factories import refuse_settings, require_folders
+from layerwise.core.data.factories import refuse_settings, require_folders, require_labels
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.data.readers import ColReader, parent_label
 from layerwise.core.data.source import get_text_files
@@ -142,6 +142,8 @@ class TextDataLoaders(DataLoaders):
         if y_block is None:
             several = label_delim is not None or len(listify(label_col)) > 1
             y_block = MultiCategoryBlock if several else CategoryBlock
+            if not several and not is_lm:
+                require_labels(df, *listify(label_col))
         block = DataBlock(
             texts if is_lm else (texts, y_block),
             get_x=ColReader(tok_text_col),

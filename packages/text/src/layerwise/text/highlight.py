@@ -169,6 +169,10 @@ def highlight(
 def _read(learn: Any, text: Any) -> tuple[Tensor, Tensor]:
     """(1, T) the tokens of a text as the model gets them, and (1, C) what it predicts."""
     predictor = Predictor(learn)
+    if predictor.takes_list(text):
+        raise ValueError(
+            f"{len(text)} texts came, and words are weighed in one: give each by itself"
+        )
     batch = next(iter(predictor.loader([text], 1)))
     (tokens, *_), _ = split_batch(learn, batch)
     if not tokens.shape[1]:

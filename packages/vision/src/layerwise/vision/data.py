@@ -13,7 +13,7 @@ from layerwise.core.data.block import (
     RegressionBlock,
     TransformBlock,
 )
-from layerwise.core.data.factories import refuse_settings, require_folders
+from layerwise.core.data.factories import refuse_settings, require_folders, require_labels
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
 from layerwise.core.data.readers import ColReader, RegexLabeller, parent_label
 from layerwise.core.data.source import get_image_files
@@ -189,6 +189,8 @@ class ImageDataLoaders(DataLoaders):
         if y_block is None:
             several = label_delim is not None or len(listify(label_col)) > 1
             y_block = MultiCategoryBlock if several else CategoryBlock
+            if not several:
+                require_labels(df, *listify(label_col))
         block = DataBlock(
             (ImageBlock(img_cls), y_block),
             splitter=RandomSplitter(valid_pct, seed=seed)

@@ -9,7 +9,7 @@ from typing import Any
 
 from layerwise.core.data.filtered import FilteredBase
 from layerwise.core.data.loader import loader_options
-from layerwise.core.errors import refuse_unknown
+from layerwise.core.errors import DataError, refuse_unknown
 
 __all__: list[str] = []
 
@@ -48,4 +48,30 @@ def require_folders(path: Path, *names: str) -> None:
             f"there is no folder {missing!r} in {str(path)!r}; it has "
             f"{', '.join(map(repr, there)) or 'no folders'}. Say which to take, train= and valid=, "
             "or let a random share validate, valid_pct="
+        )
+
+
+def require_labels(df: Any, label_col: str | int) -> None:
+    """Name the rows that have no label; that there is no such column is told by who reads it.
+
+    Args:
+        df: a frame of pandas or polars.
+        label_col: the column of the labels, by name or position.
+
+    Raises:
+        DataError: says how many labels are missing, and where the first are.
+    """
+    columns = list(df.columns)
+    if isinstance(label_col, int) and label_col not in columns and label_col < len(columns):
+        label_col = columns[label_col]
+    if label_col not in columns:
+        return
+    labels = list(df[label_col])
+    missing = [i for i, label in enumerate(labels) if label is None or label != label]  # nan
+    if missing:
+        places = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise DataError(
+            f"{len(missing)} of {len(labels)} rows have no label in the column {label_col!r}, the "
+            f"first at position {places}; leave them out (df.dropna(subset=[{label_col!r}])) or "
+            "give them one"
         )

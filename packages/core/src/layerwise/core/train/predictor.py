@@ -94,13 +94,16 @@ class Predictor:
     def takes_list(self, item: Any) -> bool:
         """Whether `item` is several items rather than one that is a list.
 
-        It is one where the data takes lists before it takes what is in this one.
+        It is one where the data takes lists before it takes what is in this one. Where one step
+        takes both, as a tokeniser takes texts and tokens, a plain list is several, an `L` is one.
         """
         if type(item) not in (list, L) or not len(item):
             return type(item) in (list, L)
         dataset = self._source.dataset
         types = getattr(getattr(dataset, "tls", [dataset])[0], "types", None) or []
         first, whole = (_place(types, x) for x in (item[0], item))
+        if first == whole < len(types):
+            return type(item) is list and not isinstance(item[0], list | L)
         return first < whole or whole == len(types)
 
     @property
