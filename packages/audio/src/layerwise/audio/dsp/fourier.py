@@ -166,7 +166,8 @@ def _spectra(
             "smaller, or give center=True, which continues the signal"
         )
     frames = values.unfold(-1, n_fft, hop_length)  # (..., T, W), a view
-    return torch.fft.rfft(frames * weights)
+    spectra: Tensor = torch.fft.rfft(frames * weights)
+    return spectra
 
 
 def _continued(values: Tensor, size: int, pad_mode: str) -> Tensor:
