@@ -1,5 +1,6 @@
-"""Sound for layerwise: its version is checked against core when it is imported."""
+"""Sound for layerwise: clips and spectrograms, models of them, learners."""
 
+import layerwise.audio.show
 from layerwise.audio._version import __version__
 from layerwise.core.registry import check_version
 

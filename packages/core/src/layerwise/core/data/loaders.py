@@ -112,7 +112,8 @@ class TfmdDL(DataLoader):
     def new(self, dataset: Any = None, cls: Any = None, **kwargs: Any) -> Any:
         """A loader like this one; its transforms keep what they have learnt."""
         made = super().new(dataset, cls, **{"do_setup": False, **kwargs})
-        if isinstance(made, TfmdDL) and made._types is None:
+        is_alike = kwargs.keys().isdisjoint(_PIPELINES)  # other transforms may give other types
+        if isinstance(made, TfmdDL) and made._types is None and is_alike:
             made._types = self._types
         return made
 
