@@ -10,10 +10,14 @@ ARGS ?=
 # Processes that share the tests.
 WORKERS ?= auto
 # The packages that `make alone` checks.
-ONLY ?= core vision text tabular collab audio
+ONLY ?= core vision text tabular collab audio extension-template layerwise-timeseries layerwise-music
 
 # The benchmarks that `make bench` runs: make bench MEASURES=benchmarks/import_time.py ARGS="--runs 5"
 MEASURES ?= $(sort $(wildcard benchmarks/[a-z]*.py))
+
+# Packages from outside, as others would write them.
+EXTENSIONS := $(sort $(wildcard extension-template/src examples/extensions/*/src))
+SPACE := $(subst x,,x x)
 
 VENV := .venv
 BENCH := .venv-bench
@@ -48,7 +52,7 @@ lint: $(VENV)/.stamp-dev ## Check format, rules of style and who imports whom
 	@$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/.stamp-dev ## Check types strictly
-	@$(BIN)/mypy packages tests $(ARGS)
+	@MYPYPATH=$(subst $(SPACE),:,$(EXTENSIONS)) $(BIN)/mypy packages tests $(EXTENSIONS) $(ARGS)
 
 docs: $(VENV)/.stamp-docs ## Build the documentation and run its pages
 	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
@@ -65,7 +69,7 @@ bench: $(BENCH)/.stamp ## Measure side by side with peers, in an environment of 
 	  echo "$$script"; $(BENCH)/bin/python $$script $(ARGS) || exit 1; \
 	done
 
-alone: $(VENV)/.stamp-dev ## Build each package, install it without the others, run its tests
+alone: $(VENV)/.stamp-dev ## Build each package and extension, install it without the others, run its tests
 	@$(BIN)/python tests/alone.py $(ONLY)
 
 clean: ## Remove the environments and everything that was built

@@ -5,3 +5,4 @@ from layerwise.core.testing.compare import *
 from layerwise.core.testing.fakes import *
 from layerwise.core.testing.install import *
 from layerwise.core.testing.kinds import *
+from layerwise.core.testing.public_names import *
