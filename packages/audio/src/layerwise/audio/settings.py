@@ -42,6 +42,7 @@ class SpectrogramSettings:
         to_db: whether values are decibels.
         top_db: decibels below the loudest at which values are cut off; None cuts nothing.
         deltas: how many orders of derivatives lie behind the channels of the signal.
+        scale: how many rows and how many frames were made of one by resizing.
 
     Raises:
         ValueError: if one of them cannot be.
@@ -70,6 +71,7 @@ class SpectrogramSettings:
     to_db: bool = False
     top_db: float | None = None
     deltas: int = 0
+    scale: tuple[float, float] = (1.0, 1.0)
 
     def __post_init__(self) -> None:
         self._fill("win_length", self.n_fft)
@@ -105,13 +107,13 @@ class SpectrogramSettings:
 
     @property
     def height(self) -> int:
-        """Rows of a channel: frequencies, bands or coefficients."""
+        """Rows of a channel before resizing: frequencies, bands or coefficients."""
         if self.kind == "linear":
             return self.n_fft // 2 + 1
         return self.n_mels if self.kind == "mel" else self.n_mfcc
 
     def frames(self, samples: Count) -> Count:
-        """How many frames a signal of so many samples has.
+        """How many frames a signal of so many samples has before resizing.
 
         Args:
             samples: a number, or a tensor of them.

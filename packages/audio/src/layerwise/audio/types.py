@@ -316,13 +316,14 @@ class AudioSpectrogram(_Padded):
     @property
     def duration(self) -> float:
         """Seconds of signal behind it, to within one hop: frames times hop."""
-        return self.width * self.hop_length / self.sr
+        return self.width * self.hop_length / self.sr / self.settings.scale[1]
 
     @property
     def times(self) -> Tensor:
         """(T,) seconds at which the middle of each frame lies, from the beginning of the first."""
         first = 0 if self.center else self.n_fft / 2
-        return (torch.arange(self.width) * self.hop_length + first) / self.sr
+        frames = _before_resizing(self.width, self.settings.scale[1])
+        return (frames * self.hop_length + first) / self.sr
 
     @property
     def freqs(self) -> Tensor | None:
@@ -333,11 +334,16 @@ class AudioSpectrogram(_Padded):
             >>> AudioSpectrogram.create(torch.zeros(5, 1), settings).freqs.tolist()
             [0.0, 1.0, 2.0, 3.0, 4.0]
         """
+        if self.kind == "mfcc":
+            return None
         if self.kind == "linear":
-            return torch.arange(self.settings.height) * self.sr / self.n_fft
-        if self.kind == "mel":
-            return mel_frequencies(self.n_mels + 2, self.f_min, self.f_max, self.htk)[1:-1].float()
-        return None
+            found = torch.arange(self.settings.height) * self.sr / self.n_fft
+        else:
+            corners = mel_frequencies(self.n_mels + 2, self.f_min, self.f_max, self.htk)
+            found = corners[1:-1].float()
+        rows = _before_resizing(self.height, self.settings.scale[0]).clamp(0, len(found) - 1)
+        below = rows.long().clamp(max=max(0, len(found) - 2))
+        return torch.lerp(found[below], found[(below + 1).clamp(max=len(found) - 1)], rows - below)
 
     def show(self, ctx: Any = None, **kwargs: Any) -> Any:
         """Draw the spectrogram on `ctx` (axes), a new figure when None. Returns the axes.
@@ -360,6 +366,12 @@ def _signal_of(x: Any, sr: int | None) -> tuple[Tensor, int]:
         raise ValueError("an array does not say how many samples make a second; give sr=...")
     values = values if values.is_floating_point() else values.float()
     return (values[None] if values.ndim == 1 else values), int(rate)
+
+
+def _before_resizing(count: int, scale: float) -> Tensor:
+    """(count,) where the middles of rows or frames lie among those before resizing."""
+    at = torch.arange(count, dtype=torch.float32)
+    return at if scale == 1 else (at + 0.5) / scale - 0.5
 
 
 def _share(name: str, value: float) -> float:
