@@ -23,7 +23,14 @@ from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.errors import names_nearest, refuse_unknown
 from layerwise.core.transforms.transform import Transform
 
-__all__ = ["AudioToMFCC", "AudioToSpec", "MelSpectrogram", "Spectrogram", "SpectrogramTransformer"]
+__all__ = [
+    "AudioToMFCC",
+    "AudioToSpec",
+    "MelSpectrogram",
+    "Spectrogram",
+    "SpectrogramTransformer",
+    "gives_spectrogram",
+]
 
 # B: items of a batch. C: channels. N: samples. F: rows. T: frames.
 
@@ -355,6 +362,23 @@ def SpectrogramTransformer(  # noqa: N802 - the name that users of this family k
     # What editors and `help` show, in place of the stars.
     make.__signature__ = inspect.Signature(taken, return_annotation=AudioToSpec)  # type: ignore[attr-defined]  # as in inspect's documentation
     return make
+
+
+def gives_spectrogram(step: object) -> bool:
+    """Whether a transform makes spectrograms of signals.
+
+    One of ours does, and one whose method for an `AudioTensor` promises an `AudioSpectrogram`.
+
+    Args:
+        step: a transform, or any other step of a pipeline.
+
+    Example:
+        >>> gives_spectrogram(AudioToMFCC()), gives_spectrogram(AmplitudeToDB())
+        (True, False)
+    """
+    method = type(step).encodes.find(AudioTensor) if isinstance(step, Transform) else None
+    returns = None if method is None else method.returns
+    return isinstance(returns, type) and issubclass(returns, AudioSpectrogram)
 
 
 def _attributes(holder: object, names: tuple[str, ...]) -> dict[str, Any]:
