@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from layerwise.audio.dsp.fourier import plain
+from layerwise.audio.dsp.pieces import piecewise
 
 __all__ = ["amplitude_to_db", "db_to_amplitude", "db_to_power", "power_to_db"]
 
@@ -85,20 +86,26 @@ def _decibels(
         raise ValueError(f"amin={amin}, top_db={top_db}; give amin above 0 and top_db from 0 on")
     if values.numel() == 0:
         return values
-    found = values.clamp_min(amin).log10() * factor
-    if ref == "max":
-        found = found - _largest(found, item_dims)
-    elif ref != 1.0:
-        found = found - factor * math.log10(max(amin, float(ref)))
-    if top_db is not None:
-        found = found.clamp_min(_largest(found, item_dims) - top_db)
-    return found
+    item_dims = min(item_dims, values.ndim)
+
+    def of_items(items: Tensor) -> Tensor:
+        found = items.clamp_min(amin).log10() * factor
+        if ref == "max":
+            found = found - _largest(found, item_dims)
+        elif ref != 1.0:
+            found = found - factor * math.log10(max(amin, float(ref)))
+        if top_db is not None:
+            found = found.clamp_min(_largest(found, item_dims) - top_db)
+        return found
+
+    rows = values.flatten(0, -item_dims - 1) if values.ndim > item_dims else values[None]
+    return piecewise(of_items, rows).view(values.shape)
 
 
-def _largest(values: Tensor, item_dims: int) -> Tensor:
-    """The largest of each item, with axes kept."""
-    dims = tuple(range(-min(item_dims, values.ndim), 0))
-    return values.amax(dims, keepdim=True) if dims else values
+def _largest(items: Tensor, item_dims: int) -> Tensor:
+    """The largest number of each item, with axes kept."""
+    dims = tuple(range(-item_dims, 0))
+    return items.amax(dims, keepdim=True) if dims else items
 
 
 def db_to_power(x: Tensor, ref: float = 1.0) -> Tensor:

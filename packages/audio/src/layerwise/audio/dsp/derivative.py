@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv1d, pad
+from torch.nn.functional import pad
 
-from layerwise.audio.dsp.constants import remembered
 from layerwise.audio.dsp.fourier import plain
 from layerwise.core.errors import nearest
 
@@ -43,15 +43,20 @@ def delta(x: Tensor, width: int = 9, order: int = 1, mode: str = "interp") -> Te
     values = plain(x)
     _check(values.shape[-1], width, order, mode)
     half = width // 2
-    rows = values.reshape(-1, 1, values.shape[-1])
+    rows = values
     if mode in _PAD:
-        rows = pad(rows, (half, half), mode=_PAD[mode])
-    weights = _weights(width, order, like=values)
-    found: Tensor = conv1d(rows, weights[None, None])
+        rows = pad(values.reshape(1, -1, values.shape[-1]), (half, half), mode=_PAD[mode])
+        rows = rows.view(*values.shape[:-1], -1)
+    kept = values.shape[-1] if mode in _PAD else values.shape[-1] - 2 * half
+    found = torch.zeros_like(rows[..., :kept])
+    for start, weight in enumerate(_fit(width, order)):
+        found.add_(rows[..., start : start + kept], alpha=weight)
     if mode == "interp":
         # Its derivative of highest order is the same all over a polynomial.
-        found = pad(found, (half, half), mode="replicate")
-    return found.view(values.shape)
+        ends = found[..., :1], found[..., -1:]
+        first, last = (end.expand(*end.shape[:-1], half) for end in ends)
+        found = torch.cat([first, found, last], -1)
+    return found
 
 
 def _check(size: int, width: int, order: int, mode: str) -> None:
@@ -77,12 +82,10 @@ def _check(size: int, width: int, order: int, mode: str) -> None:
         )
 
 
-def _fit(width: int, order: int) -> Tensor:
-    """(W,) by which frames count in the derivative of the fit."""
+@lru_cache(maxsize=32)
+def _fit(width: int, order: int) -> tuple[float, ...]:
+    """By how much each of W frames counts in the derivative of the fit."""
     at = torch.arange(width, dtype=torch.float64) - width // 2
     powers = at[:, None] ** torch.arange(order + 1, dtype=torch.float64)
-    coefficients: Tensor = torch.linalg.pinv(powers)
-    return math.factorial(order) * coefficients[order]
-
-
-_weights = remembered(_fit)
+    coefficients = torch.linalg.pinv(powers)[order] * math.factorial(order)
+    return tuple(coefficients.tolist())

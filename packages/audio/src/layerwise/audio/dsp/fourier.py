@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from layerwise.audio.dsp.constants import remembered
+from layerwise.audio.dsp.pieces import framewise
 from layerwise.core.errors import nearest
 from layerwise.core.tensors import TensorBase
 
@@ -86,7 +89,8 @@ def stft(
         >>> stft(torch.zeros(2, 16), n_fft=8, hop_length=4).shape
         torch.Size([2, 5, 5])
     """
-    return _spectra(x, n_fft, win_length, hop_length, window, center, pad_mode).transpose(-1, -2)
+    found = of_frames(torch.fft.rfft, x, n_fft, win_length, hop_length, window, center, pad_mode)
+    return found.transpose(-1, -2)
 
 
 def spectrogram(
@@ -119,30 +123,24 @@ def spectrogram(
         >>> spectrogram(tone, n_fft=16)[:, 4].argmax().item()
         2
     """
-    found = frame_powers(x, n_fft, win_length, hop_length, window, center, pad_mode, power)
+
+    def of_frame(frames: Tensor) -> Tensor:
+        return magnitudes(torch.fft.rfft(frames), power)
+
+    found = of_frames(of_frame, x, n_fft, win_length, hop_length, window, center, pad_mode)
     return found.transpose(-1, -2)
 
 
-def frame_powers(
-    x: Tensor,
-    n_fft: int,
-    win_length: int | None,
-    hop_length: int | None,
-    window: str,
-    center: bool,
-    pad_mode: str,
-    power: float,
-) -> Tensor:
-    """(..., T, F) what `spectrogram` gives, in the order in which it lies in memory."""
-    spectra = _spectra(x, n_fft, win_length, hop_length, window, center, pad_mode)
+def magnitudes(spectra: Tensor, power: float) -> Tensor:
+    """(...) magnitudes of complex numbers to the `power`."""
     if power == 2:
         # A root and its square would cost more than the transform.
         return torch.addcmul(spectra.real.square(), spectra.imag, spectra.imag)
-    magnitude = spectra.abs()
-    return magnitude if power == 1 else magnitude**power
+    return spectra.abs() if power == 1 else spectra.abs() ** power
 
 
-def _spectra(
+def of_frames(
+    function: Callable[[Tensor], Tensor],
     x: Tensor,
     n_fft: int,
     win_length: int | None,
@@ -151,7 +149,7 @@ def _spectra(
     center: bool,
     pad_mode: str,
 ) -> Tensor:
-    """(..., T, F) complex."""
+    """(..., T, K) what `function` makes of frames (..., W) under the window."""
     values = plain(x)
     win_length = n_fft if win_length is None else win_length
     hop_length = max(1, win_length // 2) if hop_length is None else hop_length
@@ -165,9 +163,9 @@ def _spectra(
             f"a signal of {values.shape[-1]} samples has no frame of n_fft={n_fft}; make n_fft "
             "smaller, or give center=True, which continues the signal"
         )
-    frames = values.unfold(-1, n_fft, hop_length)  # (..., T, W), a view
-    spectra: Tensor = torch.fft.rfft(frames * weights)
-    return spectra
+    rows = values.reshape(-1, values.shape[-1])
+    found = framewise(lambda frames: function(frames * weights), rows, n_fft, hop_length)
+    return found.view(*values.shape[:-1], *found.shape[-2:])
 
 
 def _continued(values: Tensor, size: int, pad_mode: str) -> Tensor:

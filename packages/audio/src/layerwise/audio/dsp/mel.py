@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from layerwise.audio.dsp.constants import remembered
-from layerwise.audio.dsp.fourier import frame_powers, plain
+from layerwise.audio.dsp.fourier import magnitudes, of_frames, plain
 
 __all__ = ["hz_to_mel", "mel_filters", "mel_frequencies", "mel_to_hz", "melspectrogram"]
 
@@ -165,6 +165,10 @@ def melspectrogram(
         >>> melspectrogram(torch.zeros(2, 1, 8000), 8000, n_mels=40).shape
         torch.Size([2, 1, 40, 16])
     """
-    powers = frame_powers(x, n_fft, win_length, hop_length, window, center, pad_mode, power)
-    filters = _filters(sr, n_fft, n_mels, f_min, f_max, htk, norm, like=powers)
-    return (powers @ filters.T).transpose(-1, -2)
+    filters = _filters(sr, n_fft, n_mels, f_min, f_max, htk, norm, like=plain(x)).T
+
+    def of_frame(frames: Tensor) -> Tensor:
+        return magnitudes(torch.fft.rfft(frames), power) @ filters
+
+    found = of_frames(of_frame, x, n_fft, win_length, hop_length, window, center, pad_mode)
+    return found.transpose(-1, -2)

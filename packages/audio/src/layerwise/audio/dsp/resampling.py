@@ -18,6 +18,7 @@ from torch.nn.functional import pad
 
 from layerwise.audio.dsp.constants import remembered
 from layerwise.audio.dsp.fourier import plain
+from layerwise.audio.dsp.pieces import framewise
 
 __all__ = ["resample"]
 
@@ -67,13 +68,16 @@ def resample(x: Tensor, sr: float, sr_new: float) -> Tensor:
     step = block - 2 * margin
     count = max(1, math.ceil(size / step))
     padded = pad(values, (margin, count * step - size + margin))
-    spectra = torch.fft.rfft(padded.unfold(-1, block, step))  # (..., count, L / 2 + 1)
     weights = _response(block, up, down, like=values)
-    spectra = spectra[..., : len(weights)] * weights
     new_block, new_margin = block * up // down, margin * up // down
-    blocks = torch.fft.irfft(spectra, n=new_block)[..., new_margin : new_block - new_margin]
-    found: Tensor = blocks.flatten(-2)[..., :new_size]
-    return found
+
+    def of_block(samples: Tensor) -> Tensor:
+        spectra = torch.fft.rfft(samples)[..., : len(weights)] * weights
+        found: Tensor = torch.fft.irfft(spectra, n=new_block)
+        return found[..., new_margin : new_block - new_margin]
+
+    blocks = framewise(of_block, padded.reshape(-1, padded.shape[-1]), block, step)
+    return blocks.flatten(-2)[:, :new_size].view(*values.shape[:-1], new_size)
 
 
 def _cuts(size: int, up: int, down: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from layerwise.audio.dsp.fourier import istft, plain, stft
+from layerwise.audio.dsp.pieces import piecewise
 from layerwise.audio.dsp.resampling import resample
 
 __all__ = ["phase_vocoder", "pitch_shift", "time_stretch"]
@@ -82,9 +83,14 @@ def time_stretch(
     length = round(values.shape[-1] / rate)
     if rate == 1 or length == 0:
         return values[..., :length]
-    spectra = stft(values, n_fft, hop_length=hop_length)
-    stretched = phase_vocoder(spectra, rate, hop_length, n_fft)
-    return istft(stretched, n_fft, hop_length=hop_length, length=length)
+
+    def of_rows(rows: Tensor) -> Tensor:
+        spectra = stft(rows, n_fft, hop_length=hop_length)
+        stretched = phase_vocoder(spectra, rate, hop_length, n_fft)
+        return istft(stretched, n_fft, hop_length=hop_length, length=length)
+
+    rows = values.reshape(-1, values.shape[-1])
+    return piecewise(of_rows, rows).view(*values.shape[:-1], length)
 
 
 def pitch_shift(
