@@ -39,6 +39,7 @@ from layerwise.audio.augment.per_item import Items
 from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
 from layerwise.core.random import keyed
 from layerwise.core.settings import settings_of
+from layerwise.core.testing.kinds import check_transform
 from layerwise.core.transforms.transform import Transform
 
 SETTINGS = SpectrogramSettings(sr=8000, n_fft=32, to_db=True)
@@ -224,6 +225,10 @@ def test_gradients_flow(case):
     assert leaf.grad is not None
     assert leaf.grad.isfinite().all()
     assert leaf.grad.any()
+
+
+def test_the_contract_of_transforms_holds(case):
+    check_transform(made(*case, p=0.5), sound(case[0], lengths=[1.0, 0.6, 0.4, 0.9]))
 
 
 def test_a_clean_and_a_noisy_signal_move_together():

@@ -96,8 +96,17 @@ class MixHandler(Callback):
         device = learn.xb[0].device
         other = torch.randperm(count).to(device)
         learn.xb, share = self.mix(learn.xb, other)
-        self._plain = learn.loss_func
-        learn.loss_func = _MixedLoss(self._plain, share.to(device), other)
+        self.mix_loss(share.to(device), other)
+
+    def mix_loss(self, share: Tensor, other: Tensor) -> None:
+        """Put in the loss of a mixture, until `after_batch`.
+
+        Args:
+            share: (B,) or (1,) how much of each item is its own.
+            other: (B,) which item it is mixed with.
+        """
+        self._plain = self.learn.loss_func
+        self.learn.loss_func = _MixedLoss(self._plain, share, other)
 
     def after_batch(self) -> None:
         """Put the loss function back."""
