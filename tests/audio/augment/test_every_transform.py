@@ -39,6 +39,7 @@ from layerwise.audio.augment.per_item import Items
 from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
 from layerwise.core.random import keyed
 from layerwise.core.settings import settings_of
+from layerwise.core.tensors import TensorBase
 from layerwise.core.testing.kinds import check_transform
 from layerwise.core.transforms.transform import Transform
 
@@ -227,6 +228,28 @@ def test_gradients_flow(case):
     assert leaf.grad.any()
 
 
+def test_all_is_computed_where_the_sound_lies(case):
+    """The meta device has no numbers, so whatever stayed on the CPU would be an error."""
+    if case[1] in BLUR_ENDS:
+        pytest.skip("torch.istft looks at numbers")
+    x = sound(case[0], lengths=[1.0, 0.6, 0.4, 0.9])
+    on_meta = type(x)(x.as_plain().to("meta"), **vars(x))
+    with keyed(1):
+        y = made(*case, p=0.6)(on_meta, split_idx=0)
+    assert (y.device.type, y.shape) == ("meta", x.shape)
+
+
+@pytest.mark.gpu
+def test_a_key_means_the_same_on_an_accelerator(case):
+    x = sound(case[0], lengths=[1.0, 0.6, 0.4, 0.9])
+    found = []
+    for device in ("cpu", "cuda"):
+        with keyed(1):
+            y = made(*case, p=0.6)(type(x)(x.as_plain().to(device), **vars(x)), split_idx=0)
+        found.append(y.as_plain().cpu())
+    torch.testing.assert_close(*found, atol=1e-4, rtol=1e-4)
+
+
 def test_the_contract_of_transforms_holds(case):
     check_transform(made(*case, p=0.5), sound(case[0], lengths=[1.0, 0.6, 0.4, 0.9]))
 
@@ -243,6 +266,23 @@ def test_members_of_other_types_pass():
     with keyed(1):
         _, same = Flip(p=1.0)((sound("signal"), y), split_idx=0)
     assert same is y
+
+
+def test_a_type_from_outside_is_taken_up_in_three_lines():
+    class Earthquake(TensorBase):
+        pass
+
+    @SignalLoss
+    def encodes(self, x: Earthquake) -> Earthquake:
+        return x * 0
+
+    x = Earthquake(torch.ones(3))
+    found = set()
+    for seed in range(20):
+        with keyed(seed):
+            found.add(SignalLoss(p=0.5)(x, split_idx=0).sum().item())
+    assert found == {0, 3}
+    assert not SignalLoss(p=1.0)(x, split_idx=0).any()
 
 
 def test_sounds_of_other_counts_are_refused():

@@ -124,16 +124,18 @@ class MixWaves(ItemTransform):
         plain, lengths = x.as_plain(), valid_lengths(x)
         other = torch.randperm(len(plain), generator=generator())
         which = self._which(len(plain))
-        mean_share, cut_share = (
-            _shares(len(plain), alpha) for alpha in (self.mix_alpha, self.cut_alpha)
-        )
-        pasted, pasted_share = _pasted(plain, other, cut_share, lengths)
-        share = torch.where(which == 0, mean_share, torch.where(which == 1, pasted_share, 1.0))
-        means = torch.lerp(
-            plain[other.to(plain.device)], plain, mean_share.to(plain).view(-1, 1, 1)
-        )
-        kinds = which.to(plain.device).view(-1, 1, 1)
-        result = dress(torch.where(kinds == 0, means, torch.where(kinds == 1, pasted, plain)), x)
+        # Made of every item, and kept where `which` says so.
+        made, share = plain, torch.ones(len(plain), dtype=torch.float64)
+        if self.mixup_ratio:
+            own = _shares(len(plain), self.mix_alpha)
+            weights = own.to(plain).view(-1, 1, 1)
+            made = _where(which == 0, plain[other.to(plain.device)].lerp(plain, weights), made)
+            share = torch.where(which == 0, own, share)
+        if self.cutmix_ratio:
+            own = _shares(len(plain), self.cut_alpha)
+            pasted, own = _pasted(plain, other, own, lengths)
+            made, share = _where(which == 1, pasted, made), torch.where(which == 1, own, share)
+        result = dress(made, x)
         if "lengths" in vars(x):
             longer = torch.where(which == 0, lengths.maximum(lengths[other]), lengths)
             result.lengths = longer.to(x.lengths)
@@ -151,6 +153,11 @@ def _shares(count: int, alpha: float) -> Tensor:
     seed = int(torch.randint(1 << 62, (), generator=generator()))
     drawn = torch.from_numpy(np.random.default_rng(seed).beta(alpha, alpha, count))
     return drawn.maximum(1 - drawn)
+
+
+def _where(chosen: Tensor, made: Tensor, otherwise: Tensor) -> Tensor:
+    """(B, C, N) `made` for the items that are chosen (B,)."""
+    return torch.where(chosen.to(made.device).view(-1, 1, 1), made, otherwise)
 
 
 def _pasted(x: Tensor, other: Tensor, share: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

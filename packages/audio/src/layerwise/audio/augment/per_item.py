@@ -105,18 +105,20 @@ class RandomPerItem(RandTransform):
         super().__init__(p=p, order=order)
         self._drawn = torch.empty(0, 0)
 
-    def before_call(self, b: Any, split_idx: int | None) -> None:  # noqa: ARG002 - p is per item
+    def before_call(self, b: Any, split_idx: int | None) -> None:
         """Draw a row of numbers for each item of `b`."""
-        self.do = True
         counts = [item_count(x) for x in _sounds(b)]
+        if not counts:  # of a type that was added from outside, drawn once for all of it
+            super().before_call(b, split_idx)
+            return
+        self.do = True
         if len(set(counts)) > 1:
             raise ValueError(
                 f"sounds of {' and '.join(map(str, counts))} items are to be changed alike; all "
                 "members of a batch have as many items"
             )
-        if counts:
-            shape = counts[0], 1 + self.draws
-            self._drawn = torch.rand(shape, generator=generator(), dtype=torch.float64)
+        shape = counts[0], 1 + self.draws
+        self._drawn = torch.rand(shape, generator=generator(), dtype=torch.float64)
 
     def change(self, items: Items) -> Tensor:
         """The changed values, of the shape of `items.values`, in a tensor of their own."""
