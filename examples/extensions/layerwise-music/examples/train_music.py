@@ -13,6 +13,7 @@ import argparse
 import time
 from pathlib import Path
 
+from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.random import set_seed
 from layerwise.text.models.awd_lstm import AWD_LSTM
 from layerwise.text.models.transformer import TextTransformer
@@ -33,7 +34,6 @@ from layerwise_music.score import Score
 from layerwise_music.sound import save_wav
 
 ARCHS = {"transformer": TextTransformer, "lstm": AWD_LSTM}
-SMALL = {"transformer": {"emb_sz": 16, "n_layers": 1}, "lstm": {"emb_sz": 16, "n_hid": 16}}
 
 
 def main() -> None:
@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--bs", type=int, default=32)
     parser.add_argument("--transpose", type=int, default=5, help="half tones; 0 for none")
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--bars", type=int, default=8, help="bars to add")
     parser.add_argument("--tunes", type=int, default=20, help="tunes to go on with, and to measure")
     parser.add_argument("--out", type=Path, default=Path("music-output"))
@@ -59,7 +61,8 @@ def main() -> None:
         seq_len=64 if args.small else 128,
     )  # fmt: skip
     tell_baselines(dls)
-    learn = music_learner(dls, ARCHS[args.arch], SMALL[args.arch] if args.small else None)
+    width, layers = (16, 1) if args.small else (args.width, args.layers)
+    learn = music_learner(dls, ARCHS[args.arch], {"emb_sz": width, "n_layers": layers})
     start = time.perf_counter()
     learn.fit_one_cycle(1 if args.small else args.epochs, args.lr)
     print(f"{args.arch}: trained in {time.perf_counter() - start:.0f} s")
@@ -83,7 +86,7 @@ def read(folder: Path, seed: int) -> tuple[list[Score], list[Score]]:
     return [s for i, s in enumerate(scores) if i % 10 != seed % 10], scores[seed % 10 :: 10]
 
 
-def tell_baselines(dls: MusicDataLoaders) -> None:
+def tell_baselines(dls: DataLoaders) -> None:
     """Print what counts of tokens and of pairs of tokens come to."""
     train, valid = ([doc.tolist() for (doc,) in loader.dataset] for loader in dls)
     print(f"{sum(map(len, train))} tokens train, {sum(map(len, valid))} validate")

@@ -344,16 +344,19 @@ def _played(pieces: list[_Sound | _Line | _Ending]) -> Iterator[_Sound | _Line]:
                 at = _ending_of(pieces, at, turn)
         else:
             yield piece
-            if piece.ends and jumps < _MOST_TURNS and _goes_back(pieces, at, turn):
+            if (
+                piece.ends
+                and jumps < _MOST_TURNS
+                and (turn == 1 or turn + 1 in _turns(pieces[start : at + 1]))
+            ):
                 at, turn, jumps = start, turn + 1, jumps + 1
             elif piece.begins or (piece.ends and not _is_ending(pieces, at)):
                 start, turn = at, 1
 
 
-def _goes_back(pieces: list[_Sound | _Line | _Ending], at: int, turn: int) -> bool:
-    """Whether the end of a repeat is followed by another turn."""
-    after = pieces[at] if at < len(pieces) else None
-    return turn == 1 or (isinstance(after, _Ending) and turn + 1 in after.turns)
+def _turns(pieces: list[_Sound | _Line | _Ending]) -> set[int]:
+    """The turns that endings among these pieces are for."""
+    return {turn for piece in pieces if isinstance(piece, _Ending) for turn in piece.turns}
 
 
 def _is_ending(pieces: list[_Sound | _Line | _Ending], at: int) -> bool:
@@ -389,7 +392,7 @@ def _score(tune: _Tune, steps: int, source: str) -> Score:
             length = max(1, _step(time, steps) - start)
             if pitch in tied:
                 before = notes[tied[pitch]]
-                notes[tied[pitch]] = before._replace(length=start + length - before.start)
+                notes[tied[pitch]] = Note(before.start, start + length - before.start, pitch)
             else:
                 notes.append(Note(start, length, pitch))
             kept[pitch] = tied.get(pitch, len(notes) - 1)

@@ -35,7 +35,8 @@ def read_midi(path: PathLike, steps: int = 12) -> Score:
 
     Bars are those of the time signatures (4/4 where there is none), and the meter of the score is
     that of most of its time. Changes of tempo do not move notes, which are counted in quarters;
-    the first tempo is kept. Velocities and instruments are not.
+    the first tempo is kept. Velocities and instruments are not, so that equal notes of two voices
+    are one.
 
     Args:
         path: a file of format 0 or 1, no larger than 16 MiB.
@@ -84,6 +85,10 @@ def _opened(path: Path) -> Any:
         raise DataError(
             f"{path} cannot be read as a MIDI file: {told}. Is it damaged, or of another kind?"
         ) from error
+    if not file.tracks:
+        raise DataError(
+            f"{path} says that it has no tracks, or too many to be true; is it damaged?"
+        )
     if file.ticks_per_beat < 1 or file.type not in (0, 1):
         raise DataError(
             f"{path} is a MIDI file of format {file.type} with {file.ticks_per_beat} ticks of a "
@@ -196,18 +201,18 @@ def _track(mido: Any, events: list[tuple[int, Any]], end: int) -> Any:
 
 def _signatures(score: Score) -> Iterator[tuple[int, tuple[int, int]]]:
     """Where the length of bars changes, and the meter that says so."""
+    if not score.bars:
+        yield 0, score.meter
     before: tuple[int, int] | None = None
-    stops = [*score.bars[1:], score.length]
+    stops = [*score.bars[1:], score.length] if score.bars else []
     for start, stop in zip(score.bars, stops, strict=True):
-        is_last = stop == score.length and before is not None
-        meter = score.meter
-        if stop - start != score.bar_length and not (is_last and stop - start < score.bar_length):
-            meter = _meter_of(Fraction(stop - start, 4 * score.steps)) or score.meter
+        is_cut = stop == score.length and stop - start < score.bar_length
+        is_usual = is_cut or stop - start == score.bar_length
+        own = None if is_usual else _meter_of(Fraction(stop - start, 4 * score.steps))
+        meter = own or score.meter
         if meter != before:
             yield start, meter
         before = meter
-    if before is None:
-        yield 0, score.meter
 
 
 def _meter_of(whole: Fraction) -> tuple[int, int] | None:

@@ -160,7 +160,8 @@ def score_of_tokens(tokens: Iterable[str], steps: int = 12) -> Score:
         count = int(number) if number.isdecimal() and len(number) < _DIGITS else None
         if kind == "d" and count is not None:
             if is_open:
-                notes[-1] = notes[-1]._replace(length=notes[-1].length + count)
+                start, length, pitch = notes[-1]
+                notes[-1] = Note(start, length + count, pitch)
             continue
         is_open = False
         if token == BAR:
