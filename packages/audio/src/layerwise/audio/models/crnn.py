@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812 - the name everyone reads
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from layerwise.audio.models.masked import Inputs, masked_max, masked_mean, split_lengths
+from layerwise.audio.models.masked import Inputs, masked_max, masked_mean, split_lengths, with_rows
 from layerwise.audio.models.resnet import ConvOverTime
 from layerwise.core.nn.module import Module
 
@@ -24,10 +24,10 @@ class CRNN(Module):
     """(B, C, F, T) spectrograms, with lengths or without, to (B, n_out): convolutions and a GRU.
 
     After Choi et al., "Convolutional Recurrent Neural Networks for Music Classification" (2017),
-    smaller, with a GRU that reads in both directions and mean and maximum of all that it says.
-    Maps shrink by two along frequencies with each layer and along time with the first two, so that
-    the GRU still sees when things happen. Frequencies are averaged before it, so that any number
-    of them will do.
+    smaller, with the height of each row beside it (see `with_rows`), a GRU that reads in both
+    directions, and mean and maximum of all that it says. Maps shrink by two along frequencies with
+    each layer and along time with the first two, so that the GRU still sees when things happen.
+    Frequencies are averaged before it, so that any number of them will do.
 
     Args:
         n_out: outputs.
@@ -53,7 +53,7 @@ class CRNN(Module):
         hidden: int = 96,
         p: float = 0.2,
     ) -> None:
-        ins = [n_in, *widths]
+        ins = [n_in + 1, *widths]
         self.convs = nn.ModuleList(
             ConvOverTime(ins[i], width, stride=2 if i < 2 else 1) for i, width in enumerate(widths)
         )
@@ -64,6 +64,7 @@ class CRNN(Module):
     def forward(self, inputs: Inputs) -> Tensor:
         """(B, n_out) of (B, C, F, T), or of that and the (B,) lengths of the items in frames."""
         x, lengths = split_lengths(inputs)
+        x = with_rows(x)
         for i, conv in enumerate(self.convs):
             x, lengths = conv(x, lengths)
             x = F.relu(x)

@@ -12,7 +12,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["Inputs", "mask_time", "masked_max", "masked_mean", "split_lengths", "time_mask"]
+__all__ = [
+    "Inputs",
+    "mask_time",
+    "masked_max",
+    "masked_mean",
+    "split_lengths",
+    "time_mask",
+    "with_rows",
+]
 
 Inputs = Tensor | tuple[Tensor, Tensor] | list[Tensor]
 """What a model that takes lengths is called with: x, or x and the length of each item."""
@@ -98,3 +106,18 @@ def masked_max(x: Tensor, lengths: Tensor | None) -> Tensor:
         return x.amax(-1)
     mask = time_mask(lengths.clamp(min=1), x.shape[-1], x.ndim)
     return x.masked_fill(~mask, torch.finfo(x.dtype).min).amax(-1)
+
+
+def with_rows(x: Tensor) -> Tensor:
+    """(B, C + 1, F, T) `x` (B, C, F, T) and a channel that tells how high each row is, -1 to 1.
+
+    Convolutions find the same thing at any height, and mostly it is not the same thing: frequencies
+    are no place to move along (Koutini, Eghbal-zadeh and Widmer, "Receptive-Field-Regularized CNN
+    Variants for Acoustic Scene Classification", 2019).
+
+    Example:
+        >>> with_rows(torch.zeros(1, 1, 3, 2))[0, 1].tolist()
+        [[-1.0, -1.0], [0.0, 0.0], [1.0, 1.0]]
+    """
+    heights = torch.linspace(-1, 1, x.shape[-2], device=x.device, dtype=x.dtype)
+    return torch.cat([x, heights[:, None].expand(len(x), 1, *x.shape[-2:])], 1)

@@ -12,7 +12,14 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone reads
 from torch import Tensor, nn
 
-from layerwise.audio.models.masked import Inputs, mask_time, masked_max, masked_mean, split_lengths
+from layerwise.audio.models.masked import (
+    Inputs,
+    mask_time,
+    masked_max,
+    masked_mean,
+    split_lengths,
+    with_rows,
+)
 from layerwise.core.nn.module import Module
 
 __all__ = ["AudioResNet", "ConvOverTime", "PoolHead", "ResBlockOverTime", "audio_resnet"]
@@ -104,7 +111,8 @@ class PoolHead(Module):
 class AudioResNet(Module):
     """(B, C, F, T) spectrograms of any size, with lengths or without, to (B, n_out).
 
-    A stem, groups of residual blocks, and `PoolHead`; after He et al. (2016). Each group but the
+    The height of each row beside it (see `with_rows`), a stem, groups of residual blocks, and
+    `PoolHead`; after He et al. (2016). Each group but the
     first halves frequencies and time, as the stem does.
 
     Args:
@@ -141,7 +149,7 @@ class AudioResNet(Module):
                 f"{len(widths)} widths and {len(blocks)} numbers of blocks; give one of each for "
                 "every group"
             )
-        self.stem = ConvOverTime(n_in, widths[0], ks=5, stride=2)
+        self.stem = ConvOverTime(n_in + 1, widths[0], ks=5, stride=2)
         ins = [widths[0], *widths]
         self.body = nn.ModuleList(
             ResBlockOverTime(ins[i] if j == 0 else width, width, 2 if i and j == 0 else 1)
@@ -153,7 +161,7 @@ class AudioResNet(Module):
     def forward(self, inputs: Inputs) -> Tensor:
         """(B, n_out) of (B, C, F, T), or of that and the (B,) lengths of the items in frames."""
         x, lengths = split_lengths(inputs)
-        x, lengths = self.stem(x, lengths)
+        x, lengths = self.stem(with_rows(x), lengths)
         x = F.relu(x)
         for block in self.body:
             x, lengths = block(x, lengths)
@@ -171,6 +179,6 @@ def audio_resnet(n_out: int, n_in: int = 1, p: float = 0.2) -> AudioResNet:
 
     Example:
         >>> sum(each.numel() for each in audio_resnet(10).parameters())
-        1231466
+        1232266
     """
     return AudioResNet(n_out, n_in, p=p)
