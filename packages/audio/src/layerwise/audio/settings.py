@@ -122,7 +122,6 @@ class SpectrogramSettings:
             >>> SpectrogramSettings(sr=8000, n_fft=8, hop_length=4, center=False).frames(16)
             3
         """
-        if self.center:
-            return samples // self.hop_length + 1
-        found = (samples - self.n_fft) // self.hop_length + 1
+        continued = 2 * (self.n_fft // 2) if self.center else 0
+        found = (samples + continued - self.n_fft) // self.hop_length + 1
         return found.clamp_min(0) if isinstance(found, Tensor) else max(0, found)

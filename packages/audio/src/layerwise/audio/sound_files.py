@@ -36,6 +36,8 @@ Samples = np.ndarray[Any, np.dtype[np.float32]]
 
 # Samples that are decoded at a time, so that a header cannot ask for memory that no data fill.
 _PIECE = 1 << 20
+# A frame of mp3 may need bits that came with frames before it; ten frames hold all there can be.
+_LEAD = 10 * 1152
 _FORMATS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 
 
@@ -85,8 +87,8 @@ def read_info(fn: Readable) -> AudioInfo:
 def read_samples(fn: Readable, offset: int = 0, frames: int = -1) -> tuple[Tensor, int]:
     """The samples of a file, and its sample rate.
 
-    Only what is asked for is decoded (mp3 and ogg a little before it, for a clean start), and
-    memory is taken as data come, whatever a header promises.
+    Only what is asked for is decoded (of mp3 ten frames before it too, without which it would begin
+    with another sound), and memory is taken as data come, whatever a header promises.
 
     Args:
         fn: a path, or the contents of a file.
@@ -113,18 +115,19 @@ def read_samples(fn: Readable, offset: int = 0, frames: int = -1) -> tuple[Tenso
             "read, -1 for all"
         )
     with _opened(fn) as sound:
+        if offset and offset >= sound.frames:
+            return torch.zeros(sound.channels, 0), sound.samplerate
+        lead = min(offset, _LEAD) if sound.subtype.startswith("MPEG") else 0
         if offset:
-            if offset >= sound.frames:
-                return torch.zeros(sound.channels, 0), sound.samplerate
-            sound.seek(offset)
-        pieces = list(_pieces(sound, frames))
+            sound.seek(offset - lead)
+        pieces = list(_pieces(sound, frames if frames < 0 else lead + frames))
         rate = sound.samplerate
     if not all(_is_finite(piece) for piece in pieces):
         raise BadItemError(
             f"the sound {_name(fn)} has samples that are no finite numbers. Replace or remove it."
         )
     samples = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-    return torch.from_numpy(samples.T).contiguous(), rate
+    return torch.from_numpy(samples[lead:].T).contiguous(), rate
 
 
 def _pieces(sound: Any, frames: int) -> Iterator[Samples]:
@@ -133,7 +136,7 @@ def _pieces(sound: Any, frames: int) -> Iterator[Samples]:
     read = 0
     while left is None or left > 0:
         wanted = _PIECE if left is None else min(left, _PIECE)
-        piece = sound.read(min(wanted, max(1, sound.frames - read)), "float32", always_2d=True)
+        piece = sound.read(wanted, "float32", always_2d=True)
         if len(piece) == 0:
             break
         read += len(piece)
@@ -218,6 +221,12 @@ def _opened(fn: Readable) -> Iterator[Any]:
         source = file if isinstance(fn, bytes) else file.fileno()
         try:
             with soundfile.SoundFile(source, closefd=False) as sound:
+                if sound.frames == 0 and "without an End-Of-Stream" in sound.extra_info:
+                    # libsndfile finds the length of an ogg at its end, and takes none for 0.
+                    raise BadItemError(
+                        f"cannot read the sound {_name(fn)}: it ends too early. Replace or remove "
+                        "it."
+                    )
                 yield sound
         except soundfile.SoundFileError as error:
             file.seek(0, os.SEEK_END)

@@ -79,8 +79,8 @@ def stft(
         pad_mode: how it is continued: "constant" (zeros), "reflect" or "replicate".
 
     Returns:
-        (..., F, T): F = n_fft // 2 + 1 frequencies; T = 1 + N // hop_length if centred, otherwise
-        1 + (N - n_fft) // hop_length.
+        (..., F, T): F = n_fft // 2 + 1 frequencies; T = 1 + N // hop_length if centred (of an even
+        `n_fft`; with N - 1 of an odd one), otherwise 1 + (N - n_fft) // hop_length.
 
     Raises:
         ValueError: if the signal is too short for a frame, or to be reflected.

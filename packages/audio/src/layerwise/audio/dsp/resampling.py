@@ -88,7 +88,19 @@ def _cuts(size: int, up: int, down: int) -> tuple[int, int]:
     half = _HALF_WIDTH * max(1.0, down / up)
     margin = math.ceil(half / down) * down
     inside = min(size, max(_BLOCK - 2 * margin, 2 * margin))
-    return margin, 2 * margin + max(1, math.ceil(inside / down)) * down
+    return margin, _smooth(math.ceil((2 * margin + max(1, inside)) / down)) * down
+
+
+def _smooth(least: int) -> int:
+    """The next number without other factors than 2, 3 and 5, of which transforms are fast."""
+    while True:
+        rest = least
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return least
+        least += 1
 
 
 def _frequency_response(block: int, up: int, down: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from layerwise.audio.dsp.pieces import piecewise
 from layerwise.audio.dsp.resampling import resample
 
 __all__ = ["phase_vocoder", "pitch_shift", "time_stretch"]
+
+_MOST_PHASES = 2000
+_SECONDS = 2048 / 22050  # of a transform
 
 # N: samples. F: frequencies. T: frames. S: frames of the result.
 
@@ -97,7 +101,7 @@ def pitch_shift(
     x: Tensor,
     sr: int,
     semitones: float,
-    n_fft: int = 2048,
+    n_fft: int | None = None,
     hop_length: int | None = None,
 ) -> Tensor:
     """(..., N) the signal `semitones` higher, at the same speed: stretched and then resampled.
@@ -106,7 +110,7 @@ def pitch_shift(
         x: (..., N) signal.
         sr: samples in a second.
         semitones: twelve are an octave; below 0 is lower.
-        n_fft: samples of a transform, see `time_stretch`.
+        n_fft: samples of a transform; about 93 ms if None, 2048 at 22050 Hz.
         hop_length: samples from one frame to the next; a quarter of `n_fft` if None.
 
     Raises:
@@ -118,6 +122,11 @@ def pitch_shift(
     """
     values = plain(x)
     size = values.shape[-1]
-    rate = 2 ** (-semitones / 12)
-    found = resample(time_stretch(values, rate, n_fft, hop_length), sr / rate, sr)[..., :size]
+    if not sr > 0:
+        raise ValueError(f"sr={sr}; give how many samples make a second")
+    n_fft = 2 ** max(1, round(math.log2(sr * _SECONDS))) if n_fft is None else n_fft
+    # A small fraction makes short filters; it is off by less than a sample in a minute.
+    rate = Fraction(2 ** (-semitones / 12)).limit_denominator(_MOST_PHASES)
+    slower = time_stretch(values, float(rate), n_fft, hop_length)
+    found = resample(slower, rate.denominator, rate.numerator)[..., :size]
     return pad(found, (0, size - found.shape[-1]))
