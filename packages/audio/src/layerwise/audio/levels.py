@@ -204,7 +204,7 @@ class AudioNormalize(Transform):
             mean = (values * weight).sum(dims, keepdim=True) / total
             spread = ((values - mean).square() * weight).sum(dims, keepdim=True) / total
         # What is silent stays near 0: rounding of a constant is no signal.
-        return mean, spread.sqrt().clamp_min(1e-7).maximum(mean.abs() * 1e-5)
+        return mean, spread.sqrt().clamp_min(1e-7).maximum(mean.abs() * 1e-4)
 
 
 def _counts(x: Any, item_dims: int) -> Tensor | None:
