@@ -34,7 +34,8 @@ Splitter = Callable[[Any], Any]
 Spec = SpectrogramConfig | Transform | None
 Columns = str | int | Sequence[str] | Sequence[int]
 
-_MEL = AudioConfig.BasicMelSpectrogram()
+# 16 ms from frame to frame at 16 kHz, in which words change, and half as many bands in return.
+_MEL = AudioConfig.BasicMelSpectrogram(hop_length=256, n_mels=64)
 
 
 class AudioDataLoaders(DataLoaders):
@@ -45,8 +46,9 @@ class AudioDataLoaders(DataLoaders):
     of `spectrogram`); `sample_rate`, to which files of another rate are resampled; `force_mono`,
     the mean of the channels; `crop_signal_to`, milliseconds of every clip, a random crop in
     training: without it clips are read whole, and those of one batch filled up to the longest;
-    `cache_folder`, where resampled clips are kept; `spectrogram`, how spectrograms are made, None
-    for batches of waveforms; `kwargs`, settings of the loaders (`bs`, `shuffle`, ...).
+    `cache_folder`, where resampled clips are kept; `spectrogram`, how spectrograms are made (64 mel
+    bands, a frame every 256 samples), None for batches of waveforms; `kwargs`, settings of the
+    loaders (`bs`, `shuffle`, ...).
     """
 
     @classmethod
