@@ -274,7 +274,7 @@ def test_a_type_from_outside_is_taken_up_in_three_lines():
 
     @SignalLoss
     def encodes(self, x: Earthquake) -> Earthquake:
-        return x * 0
+        return Earthquake(x * 0)
 
     x = Earthquake(torch.ones(3))
     found = set()
