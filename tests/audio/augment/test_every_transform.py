@@ -30,12 +30,12 @@ from layerwise.audio.augment import (
     SignalTransform,
     SoundTransform,
     SpectrogramTransform,
-    TfmResize,
     TimeStretch,
     Volume,
     VolumeOrPeakNorm,
 )
 from layerwise.audio.augment.per_item import Items
+from layerwise.audio.features import TfmResize
 from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
 from layerwise.core.random import keyed
 from layerwise.core.settings import settings_of

@@ -11,12 +11,12 @@ from layerwise.audio.augment import (
     MaskFreqGPU,
     MaskTime,
     MaskTimeGPU,
-    TfmResize,
     TimeMasking,
     mask_along_axis,
     random_mask,
     region_mask,
 )
+from layerwise.audio.features import TfmResize
 from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
 from layerwise.core.random import keyed
 from layerwise.core.transforms.pipeline import Pipeline

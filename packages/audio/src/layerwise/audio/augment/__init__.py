@@ -8,10 +8,8 @@ from layerwise.audio.augment.masking import *
 from layerwise.audio.augment.masks import *
 from layerwise.audio.augment.noise import *
 from layerwise.audio.augment.per_item import *
-from layerwise.audio.augment.place import *
 from layerwise.audio.augment.recipe import *
 from layerwise.audio.augment.resize import *
-from layerwise.audio.augment.scale import *
 from layerwise.audio.augment.shift import *
 from layerwise.audio.augment.silence import *
 from layerwise.audio.augment.stretch import *

@@ -9,8 +9,8 @@ from __future__ import annotations
 from layerwise.audio.augment.cut import SignalCutout, SignalLoss
 from layerwise.audio.augment.masking import MaskFreq, MaskTime
 from layerwise.audio.augment.noise import AddNoise, NoiseColor
-from layerwise.audio.augment.scale import TfmResize
 from layerwise.audio.augment.volume import ChangeVolume, Volume
+from layerwise.audio.features import TfmResize
 from layerwise.core.errors import names_nearest
 
 __all__ = [

@@ -23,9 +23,6 @@ __all__ = [
     "SignalTransform",
     "SoundTransform",
     "SpectrogramTransform",
-    "item_count",
-    "valid_lengths",
-    "valid_mask",
 ]
 
 # B: items of a batch, b: some of them. C: channels. N: samples or frames. D: numbers drawn.

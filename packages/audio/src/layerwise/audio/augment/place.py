@@ -8,7 +8,7 @@ from torch.nn.functional import pad
 
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 
-__all__ = ["samples_of", "silence_of", "windows"]
+__all__: list[str] = []
 
 # b: items. N: samples or frames. S: those of the pieces.
 
