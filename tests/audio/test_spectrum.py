@@ -147,7 +147,7 @@ def test_it_is_made_again_from_its_settings(maker):
 def test_unknown_settings_are_refused_with_the_nearest():
     for make in (AudioToSpec, MelSpectrogram, SpectrogramTransformer(), AudioToMFCC):
         with pytest.raises(TypeError, match="Did you mean 'n_mels'"):
-            make(n_mel=64)
+            make(n_mel=64)  # type: ignore[call-arg]  # what is tested
     with pytest.raises(TypeError, match="Did you mean 'hop_length'"):
         AudioToSpec.from_cfg({"hop_lenght": 64})
     with pytest.raises(TypeError, match="takes a configuration"):
@@ -179,7 +179,7 @@ def test_the_factory_has_the_signature_of_what_it_makes(mel, to_db):
 def test_which_steps_make_spectrograms():
     class Own(Transform):
         def encodes(self, x: AudioTensor) -> AudioSpectrogram:
-            return x
+            return Spectrogram()(x)
 
     assert all(gives_spectrogram(step) for step in (Own(), *(maker() for maker in MAKERS)))
     assert not any(gives_spectrogram(step) for step in (Delta(), TfmResize(3), len, Transform()))

@@ -92,8 +92,8 @@ class OpenAudio(Transform):
         items: paths of sound files.
 
     Example:
-        >>> OpenAudio(["a.wav", "b.wav"]).decode(1)
-        PosixPath('b.wav')
+        >>> OpenAudio(["a.wav", "b.wav"]).decode(1).name
+        'b.wav'
     """
 
     def __init__(self, items: Sequence[PathLike]) -> None:

@@ -40,8 +40,8 @@ _MOST_PHASES = 100_000
 def resample(x: Tensor, sr: float, sr_new: float) -> Tensor:
     """(..., ceil(N * sr_new / sr)) the signal at another sample rate.
 
-    Flat within 1e-5 up to 90 % of the lower Nyquist frequency, and 100 dB down at least from that
-    frequency on.
+    Flat within 1e-5 up to 90 % of the lower Nyquist frequency, at half at 95 %, and 100 dB down at
+    least from that frequency on.
 
     Args:
         x: (..., N) signal.

@@ -83,7 +83,9 @@ class URLs:
     YELP_REVIEWS_POLARITY = _TEXTS + "yelp_review_polarity_csv.tgz"
 
     # Sounds
+    ESC50 = "https://github.com/karolpiczak/ESC-50/archive/master.zip"
     MACAQUES = _SOUNDS + "macaques.zip"
+    SPEAKERS10 = "https://www.openslr.org/resources/45/ST-AEDS-20180100_1-OS.tgz"
     ZEBRA_FINCH = _SOUNDS + "zebra_finch.zip"
 
     # Trained models
