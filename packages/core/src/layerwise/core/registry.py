@@ -32,6 +32,7 @@ __all__ = [
     "facts_of",
     "find",
     "names",
+    "package_of",
     "plugins",
     "qualified_name",
     "record_of",
@@ -299,6 +300,20 @@ def plugins() -> dict[str, str]:
         prefix: " and ".join(_distribution(point) for point in points)
         for prefix, points in sorted(_read_metadata().items())
     }
+
+
+def package_of(prefix: str) -> str:
+    """The importable package, or module, that holds the record of a prefix; it is not imported.
+
+    Raises:
+        RegistryError: if no package has that prefix, or two have it.
+
+    Example:
+        >>> package_of("core")
+        'layerwise.core'
+    """
+    module = _point(prefix).value.partition(":")[0]
+    return module.rpartition(".")[0] or module
 
 
 def register(kind: str, name: str, value: object) -> None:

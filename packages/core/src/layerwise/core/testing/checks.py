@@ -5,7 +5,6 @@ The test of a package is a loop over them; `kinds.py` says what each kind of obj
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from layerwise.core.errors import RegistryError, nearest
-from layerwise.core.registry import KINDS, find, names, plugins, record_of
+from layerwise.core.registry import KINDS, find, names, package_of, plugins
 from layerwise.core.testing.kinds import (
     ContractError,
     check_block,
@@ -69,11 +68,13 @@ def plugin_checks(prefix: str, examples: Examples | None = None) -> Iterator[Cas
     given = examples or {}
     yield f"{prefix}: the record is found and imports", partial(_check_record, prefix, given)
     found_names = _names_of(prefix)[0]
-    for module in _modules_from_outside(prefix, found_names):
-        yield (
-            f"{module}: takes public names of layerwise alone",
-            partial(check_public_names, module),
-        )
+    if any(found_names.values()) and prefix in plugins():
+        package = package_of(prefix)
+        if not package.startswith("layerwise."):  # ours may share what is not public
+            yield (
+                f"{package}: takes public names of layerwise alone",
+                partial(check_public_names, package),
+            )
     for kind, found in found_names.items():
         for name in found:
             yield f"{kind} {name}: is found", partial(_check_found, kind, name)
@@ -88,16 +89,6 @@ def _names_of(prefix: str) -> tuple[dict[str, list[str]], list[str]]:
         warnings.simplefilter("always")  # one for each package with a broken record
         found = {k: [n for n in names(k) if n.startswith(f"{prefix}/")] for k in sorted(KINDS)}
     return found, [str(w.message) for w in told if repr(prefix) in str(w.message)]
-
-
-def _modules_from_outside(prefix: str, found: Mapping[str, list[str]]) -> list[str]:
-    """The top modules that the record names, but for those of the namespace `layerwise`."""
-    if prefix not in plugins() or not any(found.values()):
-        return []
-    targets = [e.target for of_kind in record_of(prefix).entries.values() for e in of_kind.values()]
-    modules = {target.partition(":")[0] for target in targets}
-    tops = {module.partition(".")[0] for module in modules} - {"layerwise"}
-    return sorted(top for top in tops if top not in sys.stdlib_module_names)
 
 
 def _check_record(prefix: str, examples: Examples) -> None:
