@@ -1,15 +1,18 @@
 """ABC notation: each sign by hand, and the books of Nottingham against their MIDI files."""
 
 import re
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-import mido
 import pytest
 from layerwise.core.errors import DataError
 
 from layerwise_music.abc_notation import parse_abc, read_abc
 from layerwise_music.measure import share_of_whole_bars
 from layerwise_music.score import Score
+
+mido: Any = import_module("mido")  # it states no types
 
 
 def tune(body: str, key: str = "C", meter: str = "4/4", length: str = "1/4") -> Score:
@@ -199,7 +202,7 @@ def _melody(file: Path) -> list[tuple[int, int, int]]:
 
 
 def _of(score: Score) -> list[tuple[int, int, int]]:
-    return _from_zero([tuple(note) for note in score.notes])
+    return _from_zero([(note.start, note.length, note.pitch) for note in score.notes])
 
 
 def _from_zero(notes: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:

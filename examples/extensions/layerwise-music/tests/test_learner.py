@@ -52,9 +52,7 @@ def test_a_model_learns_a_tune_and_goes_on_with_it(
     assert perplexity < 2
     begun = RISING.first_bars(2)
     made = continue_melody(learn, begun, n_bars=3, temperature=0)
-    assert made == Score(
-        RISING.notes[:20], RISING.bars[:5], 240, tempo=96, title="Rising"
-    )
+    assert made == Score(RISING.notes[:20], RISING.bars[:5], 240, tempo=96, title="Rising")
 
 
 @pytest.mark.parametrize(("arch", "config"), ARCHS)

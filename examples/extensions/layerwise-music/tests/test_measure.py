@@ -5,7 +5,6 @@ import math
 import pytest
 
 from layerwise_music.measure import (
-    Key,
     key_name,
     key_of,
     ngram_perplexity,
@@ -36,7 +35,7 @@ def test_nothing_is_in_no_key() -> None:
     with pytest.raises(ValueError, match="in no key"):
         key_of(Score([]))
     with pytest.raises(ValueError, match="key_of"):
-        share_in_key(Score([(0, 1, 60)]), Key((0, "lydian")))
+        share_in_key(Score([(0, 1, 60)]), (0, "lydian"))
 
 
 def test_whole_bars_are_counted_without_first_and_last() -> None:
