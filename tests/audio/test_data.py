@@ -1,5 +1,7 @@
 """Loaders in one call: from the usual layouts, with spectrograms and filling by default."""
 
+import tarfile
+
 import pytest
 import torch
 
@@ -14,11 +16,12 @@ from layerwise.audio.config import (
 from layerwise.audio.data import AudioDataLoaders
 from layerwise.audio.files import get_audio_files
 from layerwise.audio.levels import AudioNormalize
+from layerwise.audio.sound_files import read_info
 from layerwise.audio.spectrum import AudioToSpec, MelSpectrogram
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.data.block import CategoryBlock, DataBlock
 from layerwise.core.data.readers import parent_label
-from layerwise.core.data.split import GrandparentSplitter
+from layerwise.core.data.split import FuncSplitter, GrandparentSplitter
 from layerwise.core.errors import DataError
 
 pd = pytest.importorskip("pandas")
@@ -187,3 +190,23 @@ def test_the_usual_steps_for_clips():
         x = step(x, split_idx=0)
     assert (x.shape, x.sr) == ((1, 4000), 16000)
     assert audio_item_tfms(None, force_mono=False) == []
+
+
+def test_digits_of_real_speakers_are_filled_up_to_the_longest(mirror, tmp_path):
+    with tarfile.open(mirror / "fsdd.tgz") as archive:
+        wanted = [m for m in archive.getmembers() if m.name.endswith(("_0.wav", "_7.wav"))]
+        archive.extractall(tmp_path, members=wanted, filter="data")
+    files = get_audio_files(tmp_path)
+    assert len(files) == 120
+    dls = AudioDataLoaders.from_name_re(
+        tmp_path, files, r"^(\d)_", splitter=FuncSplitter(_is_first), spectrogram=None, bs=32
+    )
+    assert (len(dls.train_ds), len(dls.valid_ds)) == (60, 60)
+    assert list(dls.vocab) == list("0123456789")
+    x, _ = dls.valid.one_batch()
+    sizes = [2 * read_info(file).frames for file in dls.valid_ds.items[:32]]
+    assert x.lengths.tolist() == sizes
+
+
+def _is_first(file) -> bool:
+    return file.stem.endswith("_0")

@@ -168,5 +168,6 @@ def _name_rows(ax: Axes, x: AudioSpectrogram, rows: int) -> None:
     for i in reversed(range(len(ticks))):
         if not kept or places[kept[-1]] - places[i] >= rows / 12:
             kept.append(i)
+    kept.reverse()
     ax.set_yticks([places[i] for i in kept], [f"{ticks[i]:g}" for i in kept])
     ax.set_ylabel("Hz", fontsize="small")
