@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from layerwise.audio.files import AudioGetter, OpenAudio, get_audio_files
 from layerwise.audio.io import audio_info, load_audio, save_audio
-from layerwise.audio.sound_files import BadItemError, read_samples, wav_of
+from layerwise.audio.sound_files import read_samples, wav_of
 from layerwise.audio.types import AudioTensor
-from layerwise.core.errors import MissingDependencyError
+from layerwise.core.errors import BadItemError, MissingDependencyError
 
 soundfile = pytest.importorskip("soundfile", reason="sound files are read by soundfile")
 

@@ -18,7 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
-from layerwise.core.errors import DataError
+from layerwise.core.errors import BadItemError, DataError
 from layerwise.core.transforms.numeric import ToTensor
 from layerwise.vision.all import (
     CategoryBlock,
@@ -33,7 +33,6 @@ from layerwise.vision.all import (
     load_learner,
     parent_label,
 )
-from layerwise.vision.io import BadItemError
 from layerwise.vision.tools.verify import image_error, verify_images
 from layerwise.vision.types import PILImage, PILImageBW, PILMask
 

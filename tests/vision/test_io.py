@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from layerwise.core.errors import DataError
-from layerwise.vision.io import BadItemError, ImageSource, load_image, to_codes, to_mode
+from layerwise.core.errors import BadItemError, DataError
+from layerwise.vision.io import ImageSource, load_image, to_codes, to_mode
 
 
 def psnr(a, b):

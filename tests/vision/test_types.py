@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from layerwise.core.errors import BadItemError
 from layerwise.core.tensors import TensorImage, TensorImageBW, TensorMask, cast, retain_type
 from layerwise.core.transforms.numeric import ToTensor
-from layerwise.vision.io import BadItemError
 from layerwise.vision.types import (
     PILImage,
     PILImageBW,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from layerwise.vision.io import BadItemError
+from layerwise.core.errors import BadItemError
 from layerwise.vision.medical.channels import (
     png16read,
     save_jpg,

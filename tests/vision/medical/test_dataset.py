@@ -10,7 +10,7 @@ import torch
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
-from layerwise.vision.io import BadItemError
+from layerwise.core.errors import BadItemError
 from layerwise.vision.medical.dataset import DcmDataset, dcmread
 from layerwise.vision.medical.histogram import hist_scaled
 from layerwise.vision.medical.tensors import TensorDicom

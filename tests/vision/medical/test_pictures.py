@@ -7,10 +7,10 @@ import pytest
 import torch
 from PIL import Image
 
+from layerwise.core.errors import BadItemError
 from layerwise.core.transforms.numeric import IntToFloatTensor, ToTensor
 from layerwise.vision.augment.crop import CropPad
 from layerwise.vision.augment.item import FlipItem, RandomResizedCrop, Resize
-from layerwise.vision.io import BadItemError
 from layerwise.vision.medical.dataset import dcmread
 from layerwise.vision.medical.pictures import PILCTScan, PILDicom
 from layerwise.vision.medical.tensors import TensorCTScan, TensorDicom

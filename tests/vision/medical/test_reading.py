@@ -21,8 +21,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from layerwise.core.errors import MissingDependencyError
-from layerwise.vision.io import BadItemError
+from layerwise.core.errors import BadItemError, MissingDependencyError
 from layerwise.vision.medical import codestream
 from layerwise.vision.medical.dataset import dcmread
 from layerwise.vision.medical.reading import get_dicom_files

@@ -10,9 +10,9 @@ from pydicom.sequence import Sequence
 
 from layerwise.core.data.block import CategoryBlock, DataBlock
 from layerwise.core.data.readers import parent_label
+from layerwise.core.errors import BadItemError
 from layerwise.core.learner import Learner
 from layerwise.core.nn.sized import cnn_for
-from layerwise.vision.io import BadItemError
 from layerwise.vision.medical.blocks import DicomBlock
 from layerwise.vision.medical.dataset import dcmread
 from layerwise.vision.medical.reading import get_dicom_files

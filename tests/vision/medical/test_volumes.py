@@ -6,8 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from layerwise.core.errors import DataError
-from layerwise.vision.io import BadItemError
+from layerwise.core.errors import BadItemError, DataError
 from layerwise.vision.medical.dataset import dcmread
 from layerwise.vision.medical.volumes import TensorVolume, volume
 from layerwise.vision.models.xresnet import xresnet18

@@ -7,7 +7,8 @@ from scipy.fft import dctn
 
 from layerwise.core.data.download import untar_data
 from layerwise.core.data.source import get_image_files
-from layerwise.vision.io import BadItemError, load_image
+from layerwise.core.errors import BadItemError
+from layerwise.vision.io import load_image
 from layerwise.vision.tools.duplicates import find_duplicates, image_hash
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from layerwise.vision.io import BadItemError, load_image
+from layerwise.core.errors import BadItemError
+from layerwise.vision.io import load_image
 from layerwise.vision.tools.resize import resize_image, resize_images, resize_to
 
 

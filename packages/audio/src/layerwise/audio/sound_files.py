@@ -14,12 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from layerwise.core.errors import DataError, MissingDependencyError, nearest
+from layerwise.core.errors import BadItemError, MissingDependencyError, nearest
 from layerwise.core.types import PathLike
 
 __all__ = [
     "AudioInfo",
-    "BadItemError",
     "Readable",
     "read_info",
     "read_samples",
@@ -39,10 +38,6 @@ _PIECE = 1 << 20
 # A frame of mp3 may need bits that came with frames before it; ten frames hold all there can be.
 _LEAD = 10 * 1152
 _FORMATS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
-
-
-class BadItemError(DataError):
-    """A file is no sound, or a broken one; the message names it."""
 
 
 class AudioInfo(NamedTuple):

@@ -15,6 +15,7 @@ from inspect import signature
 from typing import ParamSpec, TypeVar
 
 __all__ = [
+    "BadItemError",
     "BundleError",
     "ConfigError",
     "DataError",
@@ -51,6 +52,10 @@ class DataError(LayerwiseError, ValueError):
 
     The exception that the step raised is the `__cause__`.
     """
+
+
+class BadItemError(DataError):
+    """A file of an item cannot be read: it is of another kind, broken or too large; it is named."""
 
 
 class BundleError(LayerwiseError, ValueError):

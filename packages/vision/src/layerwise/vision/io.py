@@ -13,9 +13,9 @@ import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from layerwise.core.errors import DataError
+from layerwise.core.errors import BadItemError
 
-__all__ = ["BadItemError", "Box", "ImageSource", "load_image", "to_codes", "to_mode"]
+__all__ = ["Box", "ImageSource", "load_image", "to_codes", "to_mode"]
 
 Box = tuple[float, float, float, float]
 """Left, upper, right, lower, in pixels."""
@@ -23,10 +23,6 @@ Box = tuple[float, float, float, float]
 Converter = Callable[[Image.Image, str], Image.Image]
 
 _ORIENTATION = 0x0112  # the EXIF tag
-
-
-class BadItemError(DataError):
-    """A file is no picture, or a broken one, or one that is too large; the message names it."""
 
 
 class _Turn(NamedTuple):

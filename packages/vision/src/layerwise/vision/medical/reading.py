@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from layerwise.core.data.source import get_files
-from layerwise.core.errors import MissingDependencyError
+from layerwise.core.errors import BadItemError, MissingDependencyError
 from layerwise.core.items import L
 from layerwise.core.types import PathLike
-from layerwise.vision.io import BadItemError
 from layerwise.vision.medical.codestream import check_deflated, check_frames
 
 __all__ = ["get_dicom_files"]

@@ -6,9 +6,8 @@ from functools import partial
 from os import cpu_count, fspath
 from typing import TYPE_CHECKING, Any
 
-from layerwise.core.errors import MissingDependencyError, names_nearest
+from layerwise.core.errors import BadItemError, MissingDependencyError, names_nearest
 from layerwise.core.types import PathLike
-from layerwise.vision.io import BadItemError
 from layerwise.vision.medical.dataset import DcmDataset
 from layerwise.vision.medical.reading import pydicom_of, read_dataset
 from layerwise.vision.medical.tags import check_keep

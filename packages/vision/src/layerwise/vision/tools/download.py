@@ -12,10 +12,10 @@ from urllib.parse import unquote, urljoin, urlsplit
 from PIL import Image
 
 from layerwise.core.data.fetch import DownloadError, check_address
-from layerwise.core.errors import MissingDependencyError
+from layerwise.core.errors import BadItemError, MissingDependencyError
 from layerwise.core.items import L
 from layerwise.core.types import PathLike
-from layerwise.vision.io import BadItemError, ImageSource
+from layerwise.vision.io import ImageSource
 from layerwise.vision.tools.files import put_whole
 from layerwise.vision.tools.report import FilesReport
 from layerwise.vision.tools.threads import core_count, in_threads

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from layerwise.core.errors import BadItemError
 from layerwise.core.items import L
 from layerwise.core.types import PathLike
-from layerwise.vision.io import BadItemError, ImageSource
+from layerwise.vision.io import ImageSource
 from layerwise.vision.tools.report import FilesReport
 from layerwise.vision.tools.threads import core_count, in_threads
 

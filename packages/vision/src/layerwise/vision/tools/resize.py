@@ -14,11 +14,11 @@ from typing import Any
 from PIL import Image
 
 from layerwise.core.data.source import get_image_files
-from layerwise.core.errors import refuse_unknown
+from layerwise.core.errors import BadItemError, refuse_unknown
 from layerwise.core.files.atomic import write_whole
 from layerwise.core.items import L
 from layerwise.core.types import PathLike
-from layerwise.vision.io import BadItemError, ImageSource
+from layerwise.vision.io import ImageSource
 from layerwise.vision.tools.files import put_whole
 from layerwise.vision.tools.report import FilesReport
 from layerwise.vision.tools.threads import core_count, in_threads

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from layerwise.core.errors import MissingDependencyError
+from layerwise.core.errors import BadItemError, MissingDependencyError
 from layerwise.core.items import L
 from layerwise.core.types import PathLike
-from layerwise.vision.io import BadItemError, ImageSource
+from layerwise.vision.io import ImageSource
 from layerwise.vision.tools.threads import core_count, in_threads
 
 __all__ = ["image_error", "verify_image", "verify_images"]

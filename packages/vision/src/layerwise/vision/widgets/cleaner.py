@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from layerwise.core.errors import BadItemError
 from layerwise.core.items import L
 from layerwise.core.types import PathLike
-from layerwise.vision.io import BadItemError
 from layerwise.vision.tools.threads import core_count, in_threads
 from layerwise.vision.types import PILImage
 from layerwise.vision.widgets.basic import carousel, ipywidgets_module
