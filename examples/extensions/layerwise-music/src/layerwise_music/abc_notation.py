@@ -18,6 +18,7 @@ from layerwise.core.errors import DataError, warn_user
 from layerwise.core.types import PathLike
 from layerwise.text.reading import read_text
 
+from layerwise_music.repeats import Ending, Line, Piece, Sound, played
 from layerwise_music.score import LONGEST_SCORE, Note, Score
 
 __all__ = ["parse_abc", "read_abc"]
@@ -46,31 +47,6 @@ _FIFTHS = "FCGDAEB"  # the order in which keys get sharps; flats in the other
 _MODES = {"": 0, "maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3,
           "phr": -4, "loc": -5, "lyd": 1}  # fmt: skip
 _INTO = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}  # so many notes in the time of how many
-_MOST_TURNS = 64  # of a repeat: a damaged tune may ask for more than anyone can play
-
-
-@dataclass(frozen=True)
-class _Sound:
-    """Pitches at once, none for a rest, and quarters that they last."""
-
-    pitches: tuple[int, ...]
-    length: Fraction
-    is_tied: bool = False
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A bar line: where a repeat may end or begin."""
-
-    ends: bool = False
-    begins: bool = False
-
-
-@dataclass(frozen=True)
-class _Ending:
-    """What follows is played in these turns of a repeat."""
-
-    turns: frozenset[int]
 
 
 @dataclass
@@ -83,7 +59,7 @@ class _Tune:
     tempo: float = 120.0
     in_key: dict[str, int] = field(default_factory=dict)
     in_bar: dict[str, int] = field(default_factory=dict)  # of all octaves, as in ABC 2.1
-    pieces: list[_Sound | _Line | _Ending] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
     tuplet: tuple[int, Fraction] = (0, Fraction(1))  # notes to come, and what they are scaled by
     factor: Fraction = Fraction(1)  # of the next note, after broken rhythm
 
@@ -188,7 +164,7 @@ def _set(tune: _Tune, name: str, value: str, place: str) -> None:
             beat = Fraction(4 * int(found[1]), int(found[2]) or 1) if found[1] else Fraction(1)
             tune.tempo = float(int(found[3]) * (beat or 1))
     elif name == "P":
-        tune.pieces.append(_Line(begins=True))  # what is repeated next begins here at the latest
+        tune.pieces.append(Line(begins=True))  # what is repeated next begins here at the latest
 
 
 def _pair(written: str, told: str) -> tuple[int, int]:
@@ -233,11 +209,11 @@ def _take(tune: _Tune, found: dict[str, str], place: str) -> None:
     elif "ending" in found:
         parts = [part.split("-") for part in found["ending"].split(",")]
         turns = {n for part in parts for n in range(int(part[0]), int(part[-1]) + 1)}
-        tune.pieces.append(_Ending(frozenset(turns)))
+        tune.pieces.append(Ending(frozenset(turns)))
     elif "bar" in found:
         line = found["bar"]
         ends, begins = line.startswith(":"), line.endswith(":")
-        tune.pieces.append(_Line(ends, begins))
+        tune.pieces.append(Line(ends, begins))
         tune.in_bar = {}
     elif "tuplet" in found:
         notes = int(found["tuplet"])
@@ -260,8 +236,8 @@ def _take(tune: _Tune, found: dict[str, str], place: str) -> None:
         count = int(found.get("bars_count", "1")[:4])
         bar = Fraction(4 * tune.meter[0], tune.meter[1])
         for i in range(count):
-            tune.pieces += [_Line()] if i else []
-            tune.pieces.append(_Sound((), bar))
+            tune.pieces += [Line()] if i else []
+            tune.pieces.append(Sound((), bar))
 
 
 def _length(written: str, place: str) -> Fraction:
@@ -317,61 +293,18 @@ def _add(
         lasts *= scale
         tune.tuplet = left - 1, scale
     if lasts * tune.factor:
-        tune.pieces.append(_Sound(pitches, lasts * tune.factor, is_tied))
+        tune.pieces.append(Sound(pitches, lasts * tune.factor, is_tied))
     tune.factor = Fraction(1)
 
 
 def _break(tune: _Tune, signs: str, place: str) -> None:
     """`a>b`: the first longer by half, the second as much shorter; `<` the other way."""
     before = tune.pieces[-1] if tune.pieces else None
-    if not isinstance(before, _Sound):
+    if not isinstance(before, Sound):
         raise DataError(f"{place}: {signs!r} stands behind no note")
     short = Fraction(1, 2 ** min(len(signs), 6))
     first, tune.factor = (2 - short, short) if signs[0] == ">" else (short, 2 - short)
-    tune.pieces[-1] = _Sound(before.pitches, before.length * first, before.is_tied)
-
-
-def _played(pieces: list[_Sound | _Line | _Ending]) -> Iterator[_Sound | _Line]:
-    """The pieces in the order in which they are played."""
-    start, turn, at, jumps = 0, 1, 0, 0
-    while at < len(pieces):
-        piece = pieces[at]
-        at += 1
-        if isinstance(piece, _Sound):
-            yield piece
-        elif isinstance(piece, _Ending):
-            if turn not in piece.turns:
-                at = _ending_of(pieces, at, turn)
-        else:
-            yield piece
-            if (
-                piece.ends
-                and jumps < _MOST_TURNS
-                and (turn == 1 or turn + 1 in _turns(pieces[start : at + 1]))
-            ):
-                at, turn, jumps = start, turn + 1, jumps + 1
-            elif piece.begins or (piece.ends and not _is_ending(pieces, at)):
-                start, turn = at, 1
-
-
-def _turns(pieces: list[_Sound | _Line | _Ending]) -> set[int]:
-    """The turns that endings among these pieces are for."""
-    return {turn for piece in pieces if isinstance(piece, _Ending) for turn in piece.turns}
-
-
-def _is_ending(pieces: list[_Sound | _Line | _Ending], at: int) -> bool:
-    return at < len(pieces) and isinstance(pieces[at], _Ending)
-
-
-def _ending_of(pieces: list[_Sound | _Line | _Ending], at: int, turn: int) -> int:
-    """Behind which piece the ending of this turn begins; the end of the repeat if there is none."""
-    for i in range(at, len(pieces)):
-        piece = pieces[i]
-        if isinstance(piece, _Ending) and turn in piece.turns:
-            return i + 1
-        if isinstance(piece, _Line) and piece.begins:
-            return i
-    return len(pieces)
+    tune.pieces[-1] = Sound(before.pitches, before.length * first, before.is_tied)
 
 
 def _score(tune: _Tune, steps: int, source: str) -> Score:
@@ -380,8 +313,8 @@ def _score(tune: _Tune, steps: int, source: str) -> Score:
     notes: list[Note] = []
     lines = {0}
     tied: dict[int, int] = {}  # pitch -> place in `notes`
-    for piece in _played(tune.pieces):
-        if isinstance(piece, _Line):
+    for piece in played(tune.pieces):
+        if isinstance(piece, Line):
             lines.add(_step(time, steps))
             continue
         start, time = _step(time, steps), time + piece.length
