@@ -15,8 +15,9 @@ from layerwise.audio.mix import (
     MixWaves,
 )
 from layerwise.audio.padding import LengthsBeside
+from layerwise.audio.settings import SpectrogramSettings
 from layerwise.audio.spectrum import AudioToSpec
-from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
+from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.callback.mixup import MixUp
 from layerwise.core.data.block import CategoryBlock, DataBlock, TransformBlock
 from layerwise.core.data.split import IndexSplitter

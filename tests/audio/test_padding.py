@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.audio.padding import LengthsBeside, PadAudio, pad_audio
-from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
+from layerwise.audio.settings import SpectrogramSettings
+from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.data.collate import fa_collate
 from layerwise.core.errors import DataError
 from layerwise.core.tensors import TensorCategory

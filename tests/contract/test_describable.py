@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from layerwise.audio.spectrum import AudioToSpec
 from layerwise.core.data.readers import parent_label
 from layerwise.core.described import to_description
 from layerwise.core.named import object_of, reference_to
@@ -31,6 +32,16 @@ PIECES = HuggingFaceTokenizer(
 
 # How to make what is not made without arguments.
 MADE = {
+    "audio/ConvOverTime": (2, 3),
+    "audio/CropTime": (500,),
+    "audio/OpenAudio": (["a.wav"],),
+    "audio/PoolHead": (3, 2),
+    "audio/RandomCropPad": (0.5,),
+    "audio/Resample": (8000,),
+    "audio/ResBlockOverTime": (2, 3),
+    "audio/ResizeSignal": (500,),
+    "audio/StackSpec": ([AudioToSpec(), AudioToSpec(n_fft=512)],),
+    "audio/TfmResize": ((8, 9),),
     "text/PadPieces": (0,),
     "text/TagPieces": (PIECES,),
     "text/WordPieces": (PIECES,),
@@ -68,6 +79,7 @@ MADE = {
     "core/LossMetric": ("fit",),
     "core/MaskSplitter": ([True, False],),
     "core/ParamScheduler": ({"lr": SchedLin(1.0, 0.5)},),
+    "core/OfName": (parent_label,),
     "core/PartialLambda": (nn.functional.relu,),
     "core/PooledSelfAttention2d": (4,),
     "core/RandomSubsetSplitter": (0.5, 0.2),
@@ -88,7 +100,6 @@ MADE = {
     "vision/CropPad": (8,),
     "vision/DenseResBlock": (2,),
     "vision/FeatureLoss": (nn.Sequential(nn.Conv2d(3, 2, 3)), [0], [1.0]),
-    "vision/OfName": (parent_label,),
     "vision/OnePass": ([Flip(), Brightness()],),
     "vision/OldRandomCrop": ((8, 9), "border"),
     "vision/RandomCrop": ((8, 9),),

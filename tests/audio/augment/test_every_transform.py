@@ -36,7 +36,8 @@ from layerwise.audio.augment import (
 )
 from layerwise.audio.augment.per_item import Items
 from layerwise.audio.features import TfmResize
-from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
+from layerwise.audio.settings import SpectrogramSettings
+from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.random import keyed
 from layerwise.core.settings import settings_of
 from layerwise.core.tensors import TensorBase

@@ -22,8 +22,9 @@ from layerwise.audio.augment import (
     VolumeOrPeakNorm,
     add_noise,
 )
+from layerwise.audio.settings import SpectrogramSettings
 from layerwise.audio.tones import create_sin_wave
-from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
+from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.random import keyed
 
 

@@ -17,7 +17,8 @@ from layerwise.audio.augment import (
     region_mask,
 )
 from layerwise.audio.features import TfmResize
-from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
+from layerwise.audio.settings import SpectrogramSettings
+from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.random import keyed
 from layerwise.core.transforms.pipeline import Pipeline
 

@@ -13,7 +13,8 @@ from layerwise.audio.augment import (
     ResizeSignal,
     windows,
 )
-from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
+from layerwise.audio.settings import SpectrogramSettings
+from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.random import keyed
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layerwise.audio.augment import Roll, SGRoll, SignalShifter, shift_signal
-from layerwise.audio.types import AudioSpectrogram, AudioTensor, SpectrogramSettings
+from layerwise.audio.settings import SpectrogramSettings
+from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.random import keyed
 
 

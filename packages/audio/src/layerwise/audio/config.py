@@ -14,7 +14,6 @@ from typing import Any
 from layerwise.audio.augment.convert import DownmixMono, Resample
 from layerwise.audio.augment.resize import ResizeSignal
 from layerwise.audio.spectrum import AudioToMFCC, AudioToSpec
-from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.errors import refuse_unknown
 from layerwise.core.transforms.transform import Transform
 
@@ -23,7 +22,6 @@ __all__ = [
     "SpectrogramConfig",
     "audio_item_tfms",
     "config_from_func",
-    "gives_spectrogram",
     "spec_of",
 ]
 
@@ -139,20 +137,6 @@ def spec_of(config: SpectrogramConfig | Transform) -> Transform:
     if isinstance(config, _BasicMFCC):
         return AudioToMFCC.from_cfg(config)
     return AudioToSpec.from_cfg(config)
-
-
-def gives_spectrogram(step: Any) -> bool:
-    """Whether a transform, or a class of them, makes spectrograms of signals.
-
-    Example:
-        >>> from layerwise.audio.levels import AudioNormalize
-        >>> gives_spectrogram(AudioToMFCC), gives_spectrogram(AudioNormalize())
-        (True, False)
-    """
-    kind = step if isinstance(step, type) else type(step)
-    method = kind.encodes.find(AudioTensor) if issubclass(kind, Transform) else None
-    returns = None if method is None else method.returns
-    return isinstance(returns, type) and issubclass(returns, AudioSpectrogram)
 
 
 def config_from_func(func: Callable[..., Any], name: str, **defaults: Any) -> type:

@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any
 
 from layerwise.audio.blocks import AudioBlock, SpecBlock
-from layerwise.audio.config import AudioConfig, SpectrogramConfig, gives_spectrogram
+from layerwise.audio.config import AudioConfig, SpectrogramConfig
 from layerwise.audio.files import get_audio_files
+from layerwise.audio.spectrum import gives_spectrogram
 from layerwise.core.data.block import (
     CategoryBlock,
     DataBlock,
-    MultiCategoryBlock,
-    RegressionBlock,
     TransformBlock,
 )
-from layerwise.core.data.factories import refuse_settings, require_folders
+from layerwise.core.data.factories import (
+    block_of_columns,
+    block_of_label,
+    refuse_settings,
+    require_folders,
+)
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
-from layerwise.core.data.readers import ColReader, RegexLabeller, parent_label
+from layerwise.core.data.readers import ColReader, OfName, RegexLabeller, parent_label
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
 from layerwise.core.errors import MissingDependencyError
 from layerwise.core.items import listify
@@ -168,7 +172,7 @@ class AudioDataLoaders(DataLoaders):
     ) -> DataLoaders:
         """`from_path_func` with a function of the file's name, without its folder."""
         refuse_settings(kwargs, (TfmdDL,), cls.from_name_func, cls.from_path_func)
-        return cls.from_path_func(path, fnames, _OfName(label_func), **kwargs)
+        return cls.from_path_func(path, fnames, OfName(label_func), **kwargs)
 
     @classmethod
     def from_path_re(
@@ -245,8 +249,7 @@ class AudioDataLoaders(DataLoaders):
             raise ValueError(f"valid_fold={valid_fold!r} of which column? Give valid_col= too")
         start = Path(path) / folder if folder is not None else Path(path)
         if y_block is None:
-            several = label_delim is not None or len(listify(label_col)) > 1
-            y_block = MultiCategoryBlock if several else CategoryBlock
+            y_block = block_of_columns(df, label_col, label_delim)
         clips = _clips(
             batch_tfms, spectrogram, cache_folder, sample_rate, force_mono, crop_signal_to
         )
@@ -338,7 +341,7 @@ class AudioDataLoaders(DataLoaders):
         if len(fnames) != len(labels):
             raise ValueError(f"{len(fnames)} files and {len(labels)} labels; give one for each")
         if y_block is None and len(labels):
-            y_block = _block_for(labels[0])
+            y_block = block_of_label(labels[0])
         clips = _clips(
             batch_tfms, spectrogram, cache_folder, sample_rate, force_mono, crop_signal_to
         )
@@ -356,19 +359,3 @@ def _clips(batch_tfms: Any, spectrogram: Spec, *settings: Any) -> TransformBlock
     if spectrogram is None or any(gives_spectrogram(step) for step in listify(batch_tfms)):
         return AudioBlock(*settings)
     return SpecBlock(spectrogram, *settings)
-
-
-def _block_for(label: Any) -> Callable[..., TransformBlock]:
-    if isinstance(label, float):
-        return RegressionBlock
-    return MultiCategoryBlock if isinstance(label, list | tuple | set) else CategoryBlock
-
-
-class _OfName:
-    """A function of a file's name as one of its path; a class, so that it can go to a worker."""
-
-    def __init__(self, label_func: Labeller) -> None:
-        self.label_func = label_func
-
-    def __call__(self, path: PathLike) -> Any:
-        return self.label_func(Path(path).name)

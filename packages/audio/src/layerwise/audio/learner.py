@@ -83,7 +83,7 @@ def audio_learner(
     model = create_audio_model(arch, n_out, _channels(first, n_in), pretrained, config)
     _check_kind(model, arch, first)
     learn = Learner(
-        dls=with_lengths(dls) if getattr(model, "takes_lengths", False) else dls, model=model,
+        dls=_with_lengths(dls) if getattr(model, "takes_lengths", False) else dls, model=model,
         loss_func=loss_func, opt_func=opt_func, lr=lr, splitter=splitter, cbs=cbs, metrics=metrics,
         path=path, model_dir=model_dir, wd=wd, wd_bn_bias=wd_bn_bias, train_bn=train_bn, moms=moms,
         compile=compile,
@@ -93,7 +93,7 @@ def audio_learner(
     return learn
 
 
-def with_lengths(dls: Any) -> Any:
+def _with_lengths(dls: Any) -> Any:
     """Loaders like `dls` whose batches have their lengths beside them, see `LengthsBeside`."""
     steps = getattr(dls, "after_batch", None)
     if steps is None or any(isinstance(step, LengthsBeside) for step in steps):

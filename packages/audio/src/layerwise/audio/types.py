@@ -24,7 +24,7 @@ from layerwise.core.random import generator
 from layerwise.core.tensors import TensorBase, dress
 from layerwise.core.types import PathLike
 
-__all__ = ["AudioSpectrogram", "AudioTensor", "SpectrogramSettings"]
+__all__ = ["AudioSpectrogram", "AudioTensor"]
 
 # B: items of a batch. C: channels. N: samples. F: rows of a spectrogram. T: frames.
 
@@ -235,6 +235,12 @@ class _Setting(Generic[V]):
             return self  # type: ignore[return-value]  # of the class, as a property does
         value: V = getattr(spectrogram.settings, self.name)
         return value
+
+    def __set__(self, spectrogram: AudioSpectrogram, value: V) -> None:
+        raise AttributeError(
+            f"{self.name} is one of the settings that made a spectrogram; give it others as a "
+            f"whole: x.settings = dataclasses.replace(x.settings, {self.name}={value!r})"
+        )
 
 
 class AudioSpectrogram(_Padded):

@@ -127,7 +127,7 @@ plugin = Plugin(
         "reader": {
             "Chained": Entry("layerwise.core.data.block:_Chained", "one reader after another"),
             **_of("data.readers", "from an item to what is in it",
-                 "AttrGetter ColReader ItemGetter RegexLabeller parent_label using_attr"),
+                 "AttrGetter ColReader ItemGetter OfName RegexLabeller parent_label using_attr"),
             **_of("data.source", "from an item to what is in it",
                  "FileGetter ImageGetter get_files get_image_files get_text_files"),
         },

@@ -7,14 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from layerwise.core.data.block import CategoryBlock, DataBlock, MultiCategoryBlock
-from layerwise.core.data.factories import refuse_settings, require_folders, require_labels
+from layerwise.core.data.block import CategoryBlock, DataBlock
+from layerwise.core.data.factories import (
+    block_of_columns,
+    refuse_settings,
+    require_folders,
+)
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.data.readers import ColReader, parent_label
 from layerwise.core.data.source import get_text_files
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
 from layerwise.core.errors import MissingDependencyError
-from layerwise.core.items import listify
 from layerwise.core.types import PathLike
 from layerwise.text.blocks import TextBlock
 from layerwise.text.lm_loader import LMDataLoader
@@ -139,11 +142,8 @@ class TextDataLoaders(DataLoaders):
             text_col, text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, tok=tok_tfm,
             tok_text_col=tok_text_col,
         )  # fmt: skip
-        if y_block is None:
-            several = label_delim is not None or len(listify(label_col)) > 1
-            y_block = MultiCategoryBlock if several else CategoryBlock
-            if not several and not is_lm:
-                require_labels(df, *listify(label_col))
+        if y_block is None and not is_lm:
+            y_block = block_of_columns(df, label_col, label_delim)
         block = DataBlock(
             texts if is_lm else (texts, y_block),
             get_x=ColReader(tok_text_col),

@@ -9,17 +9,18 @@ from typing import Any
 from layerwise.core.data.block import (
     CategoryBlock,
     DataBlock,
-    MultiCategoryBlock,
-    RegressionBlock,
-    TransformBlock,
 )
-from layerwise.core.data.factories import refuse_settings, require_folders, require_labels
+from layerwise.core.data.factories import (
+    block_of_columns,
+    block_of_label,
+    refuse_settings,
+    require_folders,
+)
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
-from layerwise.core.data.readers import ColReader, RegexLabeller, parent_label
+from layerwise.core.data.readers import ColReader, OfName, RegexLabeller, parent_label
 from layerwise.core.data.source import get_image_files
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
 from layerwise.core.errors import MissingDependencyError
-from layerwise.core.items import listify
 from layerwise.core.types import PathLike
 from layerwise.vision.blocks import ImageBlock, MaskBlock
 from layerwise.vision.types import PILBase, PILImage
@@ -125,7 +126,7 @@ class ImageDataLoaders(DataLoaders):
     ) -> DataLoaders:
         """`from_path_func` with a function of the file's name, without its folder."""
         refuse_settings(kwargs, (TfmdDL,), cls.from_name_func, cls.from_path_func)
-        return cls.from_path_func(path, fnames, _OfName(label_func), **kwargs)
+        return cls.from_path_func(path, fnames, OfName(label_func), **kwargs)
 
     @classmethod
     def from_path_re(
@@ -187,10 +188,7 @@ class ImageDataLoaders(DataLoaders):
         refuse_settings(kwargs, (TfmdDL,), cls.from_df)
         start = Path(path) / folder if folder is not None else Path(path)
         if y_block is None:
-            several = label_delim is not None or len(listify(label_col)) > 1
-            y_block = MultiCategoryBlock if several else CategoryBlock
-            if not several:
-                require_labels(df, *listify(label_col))
+            y_block = block_of_columns(df, label_col, label_delim)
         block = DataBlock(
             (ImageBlock(img_cls), y_block),
             splitter=RandomSplitter(valid_pct, seed=seed)
@@ -271,7 +269,7 @@ class ImageDataLoaders(DataLoaders):
         if len(fnames) != len(labels):
             raise ValueError(f"{len(fnames)} files and {len(labels)} labels; give one for each")
         if y_block is None and len(labels):
-            y_block = _block_for(labels[0])
+            y_block = block_of_label(labels[0])
         block = DataBlock.from_columns(
             (ImageBlock(img_cls), y_block),
             splitter=RandomSplitter(valid_pct, seed=seed),
@@ -324,19 +322,3 @@ class SegmentationDataLoaders(DataLoaders):
             batch_tfms=batch_tfms,
         )
         return cls.from_dblock(block, fnames, path=Path(path), **kwargs)
-
-
-def _block_for(label: Any) -> Callable[..., TransformBlock]:
-    if isinstance(label, float):
-        return RegressionBlock
-    return MultiCategoryBlock if isinstance(label, list | tuple | set) else CategoryBlock
-
-
-class _OfName:
-    """A function of a file's name as one of its path; a class, so that it can go to a worker."""
-
-    def __init__(self, label_func: Labeller) -> None:
-        self.label_func = label_func
-
-    def __call__(self, path: PathLike) -> Any:
-        return self.label_func(Path(path).name)

@@ -326,9 +326,7 @@ plugin = Plugin(
             "TensorBBox.create": Entry("layerwise.vision.coords:TensorBBox.create", "boxes"),
             "TensorPoint.create": Entry("layerwise.vision.coords:TensorPoint.create", "points"),
         },
-        "reader": {
-            "OfName": Entry("layerwise.vision.data:_OfName", "a reader, on the name of a file"),
-        },
+        "reader": {},
         "type": {
             "Image": Entry("PIL.Image:Image", "any picture of Pillow"),
             "Resampling": Entry("PIL.Image:Resampling", "filters of Pillow"),

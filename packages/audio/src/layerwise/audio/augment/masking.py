@@ -82,7 +82,8 @@ class MaskFreq(_Mask):
         ValueError: for sizes that are none, no mask, or a start of several.
 
     Example:
-        >>> from layerwise.audio.types import AudioSpectrogram, SpectrogramSettings
+        >>> from layerwise.audio.settings import SpectrogramSettings
+        >>> from layerwise.audio.types import AudioSpectrogram
         >>> settings = SpectrogramSettings(sr=8, n_fft=6)
         >>> spectrogram = AudioSpectrogram.create(torch.ones(4, 2), settings)
         >>> MaskFreq(size=2, start=1, val=0)(spectrogram, split_idx=0)[0, :, 0].tolist()
@@ -120,7 +121,8 @@ class MaskTime(_Mask):
         ValueError: for sizes that are none, no mask, or a start of several.
 
     Example:
-        >>> from layerwise.audio.types import AudioSpectrogram, SpectrogramSettings
+        >>> from layerwise.audio.settings import SpectrogramSettings
+        >>> from layerwise.audio.types import AudioSpectrogram
         >>> settings = SpectrogramSettings(sr=8, n_fft=6)
         >>> spectrogram = AudioSpectrogram.create(torch.ones(4, 8), settings)
         >>> MaskTime(2, size=(1, 2), val=0)(spectrogram, split_idx=0).sum().item() < 32

@@ -85,7 +85,7 @@ class Items(NamedTuple):
 
 
 class RandomPerItem(RandTransform):
-    """A random change of each item of a batch, or of a single item, in training alone.
+    """Base of random changes of each item of a batch, or of a single item, in training alone.
 
     A subclass writes `change`, and says in `draws` how many numbers that needs. Sounds in one tuple
     (noisy and clean, for example) are changed by the same numbers. Filling of a padded batch is
@@ -142,7 +142,7 @@ class RandomPerItem(RandTransform):
 
 
 class SoundTransform(RandomPerItem):
-    """A random change of signals, or of spectrograms where it is given these."""
+    """Base of random changes of signals, or of spectrograms where these are given."""
 
     order: float = ON_SIGNALS
 
@@ -158,7 +158,7 @@ class SoundTransform(RandomPerItem):
 
 
 class SignalTransform(RandomPerItem):
-    """A random change of signals; it refuses spectrograms."""
+    """Base of random changes of signals; it refuses spectrograms."""
 
     order: float = ON_SIGNALS
 
@@ -177,7 +177,7 @@ class SignalTransform(RandomPerItem):
 
 
 class SpectrogramTransform(RandomPerItem):
-    """A random change of spectrograms; it refuses signals.
+    """Base of random changes of spectrograms; it refuses signals.
 
     A subclass writes `change`.
 

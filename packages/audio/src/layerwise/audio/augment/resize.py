@@ -193,7 +193,7 @@ class CropTime(_FixedLength):
         ValueError: if `pad_mode` is none of these, or the duration not above 0.
 
     Example:
-        >>> from layerwise.audio.types import SpectrogramSettings
+        >>> from layerwise.audio.settings import SpectrogramSettings
         >>> settings = SpectrogramSettings(sr=8000, n_fft=256)
         >>> spectrogram = AudioSpectrogram.create(torch.zeros(1, 129, 63), settings)
         >>> CropTime(400)(spectrogram).shape

@@ -9,19 +9,19 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["remembered"]
+__all__: list[str] = []
 
 # A few pipelines' worth; each is a megabyte or two at most.
 _KEPT = 32
 
 
-class Remembered(Protocol):
+class _Remembered(Protocol):
     """A table by its settings, where another tensor lies and of its kind of numbers."""
 
     def __call__(self, *settings: Hashable, like: Tensor) -> Tensor: ...
 
 
-def remembered(make: Callable[..., Tensor]) -> Remembered:
+def remembered(make: Callable[..., Tensor]) -> _Remembered:
     """`make`, whose tensor is kept for each set of arguments, device and type of numbers.
 
     Nobody may write into what comes back.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["framewise", "piecewise"]
+__all__: list[str] = []
 
 # R: rows. N: samples. T: frames. W: samples of a frame. K: numbers that a frame gives.
 

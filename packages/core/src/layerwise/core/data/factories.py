@@ -1,4 +1,4 @@
-"""What the ready-made loaders of all domains check before they make anything."""
+"""What the ready-made loaders of all domains share: what they check, and the block of a target."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+from layerwise.core.data.block import (
+    CategoryBlock,
+    MultiCategoryBlock,
+    RegressionBlock,
+    TransformBlock,
+)
 from layerwise.core.data.filtered import FilteredBase
 from layerwise.core.data.loader import loader_options
 from layerwise.core.errors import DataError, refuse_unknown
+from layerwise.core.items import listify
 
 __all__: list[str] = []
 
@@ -51,7 +58,34 @@ def require_folders(path: Path, *names: str) -> None:
         )
 
 
-def require_labels(df: Any, label_col: str | int) -> None:
+def block_of_label(label: Any) -> Callable[..., TransformBlock]:
+    """The block for targets like `label`: numbers with a fraction, several classes, or one."""
+    if isinstance(label, float):
+        return RegressionBlock
+    return MultiCategoryBlock if isinstance(label, list | tuple | set) else CategoryBlock
+
+
+def block_of_columns(
+    df: Any, label_col: Any, label_delim: str | None
+) -> Callable[..., TransformBlock]:
+    """The block for labels in columns of a frame: several classes where these or `label_delim` are.
+
+    Args:
+        df: a frame of pandas or polars.
+        label_col: the column of the labels by name or position, or several.
+        label_delim: what parts the labels of one cell.
+
+    Raises:
+        DataError: where each row has one label, and some have none.
+    """
+    columns = listify(label_col)
+    if label_delim is not None or len(columns) > 1:
+        return MultiCategoryBlock
+    _require_labels(df, *columns)
+    return CategoryBlock
+
+
+def _require_labels(df: Any, label_col: str | int) -> None:
     """Name the rows that have no label; that there is no such column is told by who reads it.
 
     Args:

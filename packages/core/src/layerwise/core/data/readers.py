@@ -13,7 +13,15 @@ from layerwise.core.errors import DataError, nearest
 from layerwise.core.items import L, listify
 from layerwise.core.types import PathLike
 
-__all__ = ["AttrGetter", "ColReader", "ItemGetter", "RegexLabeller", "parent_label", "using_attr"]
+__all__ = [
+    "AttrGetter",
+    "ColReader",
+    "ItemGetter",
+    "OfName",
+    "RegexLabeller",
+    "parent_label",
+    "using_attr",
+]
 
 _UNSET: Any = "<no default>"  # a text, so that it stays the same through pickling
 
@@ -185,6 +193,27 @@ def _is_missing(value: Any) -> bool:
     if value is None or type(value).__name__ == "NAType":
         return True
     return isinstance(value, float) and value != value
+
+
+@dataclass(frozen=True)
+class OfName:
+    """A function of a file's name as one of its path.
+
+    Args:
+        label_func: from the name, without its folder, to the label.
+
+    Example:
+        >>> OfName(str.isupper)("cats/SHY.png")
+        False
+        >>> OfName(RegexLabeller(r"^(.+?)_"))("pets/beagle_3.jpg")
+        'beagle'
+    """
+
+    label_func: Callable[[str], Any]
+
+    def __call__(self, path: PathLike) -> Any:
+        """The label for the name of `path`."""
+        return self.label_func(Path(path).name)
 
 
 @dataclass(frozen=True)
