@@ -34,6 +34,7 @@ PIECES = HuggingFaceTokenizer(
 MADE = {
     "audio/ConvOverTime": (2, 3),
     "audio/CropTime": (500,),
+    "audio/LibrosaFeature": ("rms",),
     "audio/OpenAudio": (["a.wav"],),
     "audio/PoolHead": (3, 2),
     "audio/RandomCropPad": (0.5,),

@@ -18,6 +18,7 @@ from layerwise.audio.dsp.stretching import *
 from layerwise.audio.levels import *
 from layerwise.audio.features import *
 from layerwise.audio.spectrum import *
+from layerwise.audio.librosa_features import *
 from layerwise.audio.stack import *
 from layerwise.audio.augment.per_item import *
 from layerwise.audio.augment.batched import *

@@ -153,7 +153,7 @@ def _name_rows(ax: Axes, x: AudioSpectrogram, rows: int) -> None:
     """Ticks in Hz where rows have a frequency."""
     freqs = x.freqs
     if freqs is None:
-        ax.set_ylabel("coefficient", fontsize="small")
+        ax.set_ylabel("coefficient" if x.kind == "mfcc" else "row", fontsize="small")
         return
     # Rows that were resized lie evenly between those that there were.
     at = np.linspace(0, rows - 1, len(freqs))

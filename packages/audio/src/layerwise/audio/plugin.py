@@ -56,6 +56,7 @@ plugin = Plugin(
             **_of("features", "of spectrograms", "Delta TfmResize"),
             **_of("files", "the sounds of files, by number", "OpenAudio"),
             **_of("levels", "levels of spectrograms", "AmplitudeToDB AudioNormalize"),
+            **_of("librosa_features", "what librosa computes of a clip", "LibrosaFeature"),
             **_of("mix", "mixes the waves of two clips", "MixWaves"),
             **_of("padding", "clips of a batch to one length", "LengthsBeside PadAudio"),
             **_of("reading", "files of sound to clips", "ReadAudio"),

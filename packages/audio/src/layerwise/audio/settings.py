@@ -13,7 +13,7 @@ __all__ = ["SpectrogramSettings"]
 
 Count = TypeVar("Count", int, Tensor)
 
-_KINDS = ("linear", "mel", "mfcc")
+_KINDS = ("linear", "mel", "mfcc", "rows")
 _PAD_MODES = ("constant", "reflect", "replicate")
 
 
@@ -23,7 +23,8 @@ class SpectrogramSettings:
 
     Args:
         sr: samples of the signal in a second.
-        kind: what rows are: "linear" frequencies, "mel" bands or "mfcc" coefficients.
+        kind: what rows are: "linear" frequencies, "mel" bands, "mfcc" coefficients, or others that
+            no frequency belongs to, "rows".
         n_fft: samples of a Fourier transform; 1024 are 64 ms at 16 kHz.
         win_length: samples under the window, the rest of `n_fft` being zeros; `n_fft` if None.
         hop_length: samples from one frame to the next; half of `win_length` if None.
@@ -39,6 +40,7 @@ class SpectrogramSettings:
         htk: mel by the formula of HTK (O'Shaughnessy, 1987) instead of that of Slaney (1998).
         norm: "slaney" gives bands the same area, None the same height.
         n_mfcc: coefficients, where there are any.
+        n_rows: other rows, where there are any.
         to_db: whether values are decibels.
         top_db: decibels below the loudest at which values are cut off; None cuts nothing.
         deltas: how many orders of derivatives lie behind the channels of the signal.
@@ -68,6 +70,7 @@ class SpectrogramSettings:
     htk: bool = False
     norm: str | None = "slaney"
     n_mfcc: int = 20
+    n_rows: int = 1
     to_db: bool = False
     top_db: float | None = None
     deltas: int = 0
@@ -77,7 +80,7 @@ class SpectrogramSettings:
         self._fill("win_length", self.n_fft)
         self._fill("hop_length", max(1, self.win_length // 2))
         self._fill("f_max", self.sr / 2)
-        for name in ("sr", "n_fft", "win_length", "hop_length", "n_mels", "n_mfcc"):
+        for name in ("sr", "n_fft", "win_length", "hop_length", "n_mels", "n_mfcc", "n_rows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}={getattr(self, name)}; it is 1 at least")
         if self.win_length > self.n_fft:
@@ -107,10 +110,9 @@ class SpectrogramSettings:
 
     @property
     def height(self) -> int:
-        """Rows of a channel before resizing: frequencies, bands or coefficients."""
-        if self.kind == "linear":
-            return self.n_fft // 2 + 1
-        return self.n_mels if self.kind == "mel" else self.n_mfcc
+        """Rows of a channel before resizing: frequencies, bands, coefficients or others."""
+        counts = {"linear": self.n_fft // 2 + 1, "mel": self.n_mels, "mfcc": self.n_mfcc}
+        return counts.get(self.kind, self.n_rows)
 
     def frames(self, samples: Count) -> Count:
         """How many frames a signal of so many samples has before resizing.

@@ -278,6 +278,7 @@ class AudioSpectrogram(_Padded):
     f_max = _Setting[float]()
     htk = _Setting[bool]()
     n_mfcc = _Setting[int]()
+    n_rows = _Setting[int]()
     to_db = _Setting[bool]()
     top_db = _Setting["float | None"]()
     deltas = _Setting[int]()
@@ -333,14 +334,14 @@ class AudioSpectrogram(_Padded):
 
     @property
     def freqs(self) -> Tensor | None:
-        """(F,) Hz of each row: its frequency, or the peak of its band; None for coefficients.
+        """(F,) Hz of each row: its frequency, or the peak of its band; None for other rows.
 
         Example:
             >>> settings = SpectrogramSettings(sr=8, n_fft=8)
             >>> AudioSpectrogram.create(torch.zeros(5, 1), settings).freqs.tolist()
             [0.0, 1.0, 2.0, 3.0, 4.0]
         """
-        if self.kind == "mfcc":
+        if self.kind in ("mfcc", "rows"):
             return None
         if self.kind == "linear":
             found = torch.arange(self.settings.height) * self.sr / self.n_fft
