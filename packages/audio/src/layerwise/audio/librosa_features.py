@@ -23,7 +23,7 @@ _BESIDE = ("cqt", "hybrid_cqt", "pseudo_cqt", "vqt")
 
 
 class LibrosaFeature(Transform):
-    """Clips to a feature of librosa with one column a frame: chroma, tonnetz, constant Q and others.
+    """Clips to a feature of librosa, a column for each frame: chroma, tonnetz, constant Q, others.
 
     An item transform: librosa works on the CPU and knows no gradients. The features that are built
     in (`AudioToSpec`, `AudioToMFCC`, `Delta`) work on batches and are many times faster.

@@ -10,12 +10,13 @@ from layerwise.audio.augment.cut import SignalCutout, SignalLoss
 from layerwise.audio.augment.masking import MaskFreq, MaskTime
 from layerwise.audio.augment.noise import AddNoise, NoiseColor
 from layerwise.audio.augment.volume import ChangeVolume, Volume
-from layerwise.audio.features import TfmResize
+from layerwise.audio.features import Delta, TfmResize
 from layerwise.core.errors import names_nearest
 
 __all__ = [
     "AddNoiseGPU",
     "ChangeVolumeGPU",
+    "DeltaGPU",
     "FrequencyMasking",
     "MaskFreqGPU",
     "MaskTimeGPU",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 ChangeVolumeGPU = ChangeVolume
+DeltaGPU = Delta
 Noise = AddNoise
 TfmResizeGPU = TfmResize
 VolumeBatch = Volume
