@@ -29,6 +29,7 @@ def package(tmp_path, monkeypatch):
         "from layerwise.core.prelude import nn",
         "import numpy as np\nself = np\nself._own = 3",
         "x = __file__.__class__",
+        "from sys import version_info as x\nx._replace, x._asdict, type(x)._fields, x._make",
     ],
 )
 def test_public_names_pass(package, text):

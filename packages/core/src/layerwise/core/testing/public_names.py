@@ -12,12 +12,16 @@ from layerwise.core.testing.kinds import ContractError
 
 __all__ = ["check_public_names"]
 
+# Documented by `collections.namedtuple`; the underscore keeps them apart from names of fields.
+_OF_NAMED_TUPLES = ("_asdict", "_fields", "_make", "_replace")
+
 
 def check_public_names(package: str) -> None:
     """Nothing, where all that a package imports from layerwise is in an `__all__` there.
 
     Attributes with an underscore in front are looked for too, on everything but `self`, `cls` and
-    `super()`: what is private in Python is nobody else's.
+    `super()`: what is private in Python is nobody else's. The methods of named tuples are public
+    in spite of theirs.
 
     Args:
         package: an importable module or package, `"layerwise_birds"`.
@@ -72,4 +76,5 @@ def _is_public(module: str, name: str) -> bool:
 
 def _is_anothers_private(node: ast.Attribute) -> bool:
     is_private = node.attr.startswith("_") and not node.attr.endswith("__")
+    is_private = is_private and node.attr not in _OF_NAMED_TUPLES
     return is_private and ast.unparse(node.value) not in ("self", "cls", "super()")
