@@ -105,6 +105,14 @@ def test_items_of_a_batch_without_filling_are_as_of_any_tensor():
 # -- signals -------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("size", [10, 2000])
+def test_padded_batches_are_written_out_whole(size):
+    for make in (sound(3, 1, size), spectrogram(3, 1, 2, size)):
+        padded = type(make)(make, lengths=torch.tensor([size, 4, 7]))
+        assert repr(padded) == repr(make)
+        assert str(padded) == str(make)
+
+
 def test_sizes_of_a_signal():
     x = sound(2, 4000)
     assert (x.nchannels, x.nsamples, x.duration) == (2, 4000, 0.5)

@@ -41,7 +41,9 @@ class _Padded(TensorBase):
         """As of any tensor; one item of a padded batch without its filling."""
         found: Any = super().__getitem__(index)
         lengths = self.__dict__.get("lengths")
-        if lengths is None or self.ndim != self._item_dims + 1:
+        # Functions of torch that are written in Python, such as those behind `repr`, index plainly.
+        is_plain = not isinstance(found, TensorBase)
+        if lengths is None or is_plain or self.ndim != self._item_dims + 1:
             return found
         kept = dict(self.__dict__)
         del kept["lengths"]
