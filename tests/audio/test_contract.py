@@ -4,13 +4,16 @@ import wave
 
 import pytest
 import torch
+from torch import nn
 
 from layerwise.audio.augment.convert import Resample
 from layerwise.audio.augment.masking import MaskFreq, MaskTime
 from layerwise.audio.augment.resize import CropTime, RandomCropPad, ResizeSignal
 from layerwise.audio.augment.stretch import PitchShift, PitchShiftOrTimeStretch, TimeStretch
+from layerwise.audio.blocks import AudioBlock
 from layerwise.audio.features import TfmResize
 from layerwise.audio.files import OpenAudio
+from layerwise.audio.learner import audio_learner
 from layerwise.audio.levels import AudioNormalize
 from layerwise.audio.librosa_features import LibrosaFeature
 from layerwise.audio.mix import MixWaves
@@ -29,6 +32,9 @@ from layerwise.audio.settings import SpectrogramSettings
 from layerwise.audio.spectrum import AudioToMFCC, AudioToSpec, MelSpectrogram, Spectrogram
 from layerwise.audio.stack import StackSpec
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
+from layerwise.core.data.block import CategoryBlock, DataBlock
+from layerwise.core.data.split import IndexSplitter
+from layerwise.core.learner import Learner
 from layerwise.core.registry import find, names
 from layerwise.core.testing.checks import Example, plugin_checks
 from layerwise.core.testing.kinds import check_model
@@ -62,8 +68,33 @@ def _librosa_feature() -> LibrosaFeature:
     return LibrosaFeature("rms", 256)
 
 
+def _learner(path: str) -> Learner:
+    """One that trains on waves, which are what the callbacks mix."""
+    block = DataBlock((AudioBlock, CategoryBlock), get_y=_is_long, splitter=IndexSplitter([0, 1]))
+    return audio_learner(block.dataloaders(CLIPS, bs=2, path=path), _Mean)
+
+
+def _is_long(clip: AudioTensor) -> bool:
+    return clip.nsamples > 1100
+
+
+class _Mean(nn.Module):
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(n_in, n_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, n_in, N) to (B, n_out)."""
+        out: torch.Tensor = self.linear(x.std(-1))
+        return out
+
+
 EXAMPLES = {
     "block": {name: Example((CLIPS,)) for name in ("AudioBlock", "MelSpecBlock", "SpecBlock")},
+    "callback": {
+        name: Example(options={"make_learner": _learner})
+        for name in ("AudioCutMix", "AudioCutMixUp", "AudioCutMixUpAugment", "AudioMixUp")
+    },
     "model": {
         "AudioResNet": Example((MAPS,), lambda: AudioResNet(3, 2, widths=(4, 8), blocks=(1, 1))),
         "CRNN": Example((((MAPS, FRAMES),),), lambda: CRNN(3, 2, widths=(4, 8), hidden=4, p=0.0)),

@@ -21,9 +21,11 @@ from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.callback.mixup import MixUp
 from layerwise.core.data.block import CategoryBlock, DataBlock, TransformBlock
 from layerwise.core.data.split import IndexSplitter
+from layerwise.core.errors import DataError
 from layerwise.core.learner import Learner
 from layerwise.core.optim.algorithms import SGD
 from layerwise.core.random import keyed
+from layerwise.core.testing.fakes import synth_learner
 from layerwise.core.testing.kinds import check_callback, check_transform
 from layerwise.core.train.callback import Callback
 
@@ -292,6 +294,16 @@ def test_other_numbers_are_refused():
     wrong = {"alhpa": 0}
     with pytest.raises(TypeError, match="Did you mean 'alpha'"):
         AudioMixUp(**wrong)
+
+
+def test_a_batch_of_nothing_is_no_mixture():
+    assert "mixture" not in vars(mixed(waves(0)))
+
+
+def test_a_training_loader_that_does_not_know_its_split_is_mixed_too():
+    learn = synth_learner(cbs=AudioMixUp())  # whose batches are numbers
+    with pytest.raises(DataError, match="mixed are batches of signals"):
+        learn.fit(1)
 
 
 @pytest.mark.parametrize("kind", CALLBACKS)

@@ -56,6 +56,22 @@ def test_pieces_of_a_large_batch_give_what_the_whole_gives(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", CHANGES)
+def test_of_no_signals_comes_nothing_of_the_same_form(name):
+    whole = CHANGES[name](noise(3, 2, 500))
+    assert CHANGES[name](noise(0, 2, 500)).shape == (0, *whole.shape[1:])
+    assert CHANGES[name](noise(3, 0, 500)).shape == (3, 0, *whole.shape[2:])
+
+
+@pytest.mark.parametrize("pad_mode", ["reflect", "replicate"])
+def test_no_signals_are_continued_and_synthesised(pad_mode):
+    spectra = stft(torch.zeros(0, 500), 64, pad_mode=pad_mode)
+    assert spectra.shape == stft(torch.zeros(2, 500), 64, pad_mode=pad_mode)[:0].shape
+    assert istft(spectra, 64, length=500).shape == (0, 500)
+    assert delta(torch.zeros(0, 3, 20), mode="nearest").shape == (0, 3, 20)
+    assert colored_noise((0, 20), 1.0).shape == (0, 20)
+
+
+@pytest.mark.parametrize("name", CHANGES)
 def test_gradients_are_those_of_differences(name):
     x = noise(1, 200).requires_grad_()
     assert torch.autograd.gradcheck(CHANGES[name], x, fast_mode=True)

@@ -121,6 +121,8 @@ class MixWaves(ItemTransform):
                 f"mixed are batches of signals, an AudioTensor (B, C, N), and this is a "
                 f"{type(x).__name__}{f' {tuple(x.shape)}' if isinstance(x, Tensor) else ''}"
             )
+        if not len(x):
+            return x
         plain, lengths = x.as_plain(), valid_lengths(x)
         other = torch.randperm(len(plain), generator=generator())
         which = self._which(len(plain))
@@ -199,6 +201,8 @@ class _WaveHandler(MixHandler):
     def __init__(self, alpha: float, waves: MixWaves) -> None:
         super().__init__(alpha)
         self._waves = waves
+        # It stands in the training loader alone, which need not know that it is one.
+        waves.split_idx = None
 
     def before_fit(self) -> None:
         """Be the only one, and put the transform into the training loader."""

@@ -45,8 +45,8 @@ def delta(x: Tensor, width: int = 9, order: int = 1, mode: str = "interp") -> Te
     half = width // 2
     rows = values
     if mode in _PAD:
-        rows = pad(values.reshape(1, -1, values.shape[-1]), (half, half), mode=_PAD[mode])
-        rows = rows.view(*values.shape[:-1], -1)
+        rows = pad(values.reshape(-1, 1, values.shape[-1]), (half, half), mode=_PAD[mode])
+        rows = rows.view(*values.shape[:-1], rows.shape[-1])
     kept = values.shape[-1] if mode in _PAD else values.shape[-1] - 2 * half
     found = torch.zeros_like(rows[..., :kept])
     for start, weight in enumerate(_fit(width, order)):

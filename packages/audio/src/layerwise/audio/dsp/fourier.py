@@ -178,8 +178,8 @@ def _continued(values: Tensor, size: int, pad_mode: str) -> Tensor:
             f"a signal of {values.shape[-1]} samples cannot be continued by {size} with "
             f"pad_mode={pad_mode!r}; give pad_mode='constant', or a smaller n_fft"
         )
-    rows: Tensor = pad(values.reshape(1, -1, values.shape[-1]), (size, size), mode=pad_mode)
-    return rows.view(*values.shape[:-1], -1)
+    rows: Tensor = pad(values.reshape(-1, 1, values.shape[-1]), (size, size), mode=pad_mode)
+    return rows.view(*values.shape[:-1], rows.shape[-1])
 
 
 def istft(
@@ -210,8 +210,10 @@ def istft(
     hop_length = max(1, win_length // 2) if hop_length is None else hop_length
     weights = _window(window, win_length, n_fft, like=values)
     rows = values.reshape(-1, *values.shape[-2:])
-    found: Tensor = torch.istft(rows, n_fft, hop_length, n_fft, weights, length=length)
-    return found.view(*values.shape[:-2], -1)
+    # torch refuses to do none.
+    some = rows if len(rows) else rows.new_zeros(1, *rows.shape[1:])
+    found: Tensor = torch.istft(some, n_fft, hop_length, n_fft, weights, length=length)
+    return found[: len(rows)].view(*values.shape[:-2], found.shape[-1])
 
 
 def plain(x: Tensor) -> Tensor:

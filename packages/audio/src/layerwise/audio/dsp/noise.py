@@ -44,7 +44,7 @@ def colored_noise(
     if len(shape) == 0:
         raise ValueError("shape=(); noise has an axis of samples at least")
     *rows, size = shape
-    if size < 2:
+    if size < 2 or 0 in rows:
         return torch.zeros(*rows, size, device=device, dtype=dtype)  # nothing beside its mean
     if exponent == 0:
         white = torch.randn(*shape, generator=generator())

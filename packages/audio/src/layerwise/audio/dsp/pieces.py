@@ -59,6 +59,9 @@ def framewise(function: Callable[[Tensor], Tensor], signals: Tensor, size: int, 
     """
     frames = signals.unfold(-1, size, hop)  # (R, T, W), a view
     rows, count = frames.shape[:2]
+    if not rows:  # Fourier transforms refuse what has no numbers
+        one = function(signals.new_zeros(1, size))
+        return one.new_zeros(0, count, one.shape[-1])
     if count * size <= _PIECE or not _is_in_memory(signals):
         return piecewise(function, frames)
     first = function(frames[0, :1])
