@@ -74,6 +74,9 @@ def test_events_are_drawn_over_the_spectrogram():
     ax = show_detections(clip, events)
     assert [text.get_text().strip() for text in ax.texts] == ["a 0.90", "b 0.80"]
     assert len(ax.collections) == 2
+    # The colours of a recording say that they are decibels.
+    beside = ax.child_axes[-1]
+    assert beside.yaxis.get_major_formatter()(10).endswith("dB")
     plt.close(ax.figure)
 
 

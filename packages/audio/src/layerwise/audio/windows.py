@@ -18,7 +18,7 @@ from torch import Tensor
 
 from layerwise.audio.draw import show_spectrogram
 from layerwise.audio.sound_files import Readable, read_info, read_samples
-from layerwise.audio.spectrum import MelSpectrogram
+from layerwise.audio.spectrum import AudioToSpec
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 
 __all__ = ["Detection", "merge_detections", "predict_windows", "read_windows", "show_detections"]
@@ -253,6 +253,5 @@ def _spectrogram(fn: Readable | AudioTensor | AudioSpectrogram) -> AudioSpectrog
     if isinstance(fn, AudioSpectrogram):
         return fn
     clip = fn if isinstance(fn, AudioTensor) else AudioTensor.create(fn, mono=True)
-    made: AudioSpectrogram = MelSpectrogram()(clip)
-    values = 10 * torch.log10(made.as_plain().clamp_min(1e-10))
-    return AudioSpectrogram(values, settings=made.settings)
+    made: AudioSpectrogram = AudioToSpec()(clip)
+    return made
