@@ -360,3 +360,19 @@ def test_an_optimizer_that_does_not_fit_raises_and_changes_nothing(tmp_path):
         load_model(tmp_path / "m", other, other_opt)
     assert other_opt.hypers[0]["lr"] == 0.7
     assert all(torch.equal(v, before[k]) for k, v in other.state_dict().items())
+
+
+class _OfVersionTwo(nn.Linear):
+    """Refuses weights that do not say of which layout they are, as MNASNet of torchvision does."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest):
+        assert local_metadata.get("version") == 2
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
+
+
+def test_layers_that_ask_for_the_version_of_their_weights_are_told(tmp_path):
+    model, other = (nn.Sequential(_OfVersionTwo(2, 2)) for _ in range(2))
+    load_model(save_model(tmp_path / "model", model), other)
+    assert torch.equal(other[0].weight, model[0].weight)

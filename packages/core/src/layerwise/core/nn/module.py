@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
-from torch import nn
+from torch import Tensor, nn
 
 from layerwise.core.errors import refuse_unknown
 from layerwise.core.settings import RemembersCall
@@ -98,3 +99,23 @@ def get_model(model: nn.Module) -> nn.Module:
     while isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         model = model.module
     return model
+
+
+def with_versions(weights: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
+    """`weights` with the versions of its layers that `model` would save, where they tell none.
+
+    torch keeps them beside the names, and files of plain tensors have no place for them; without,
+    some layers take their weights for those of an older layout, or refuse them (MNASNet of
+    torchvision).
+
+    Example:
+        >>> norm = nn.BatchNorm1d(2)
+        >>> plain = dict(norm.state_dict())
+        >>> with_versions(plain, norm)._metadata == norm.state_dict()._metadata
+        True
+    """
+    if hasattr(weights, "_metadata"):
+        return weights
+    told = OrderedDict(weights)
+    told._metadata = model.state_dict()._metadata  # type: ignore[attr-defined]  # as torch does
+    return told

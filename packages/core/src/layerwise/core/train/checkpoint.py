@@ -21,7 +21,7 @@ from layerwise.core.files.atomic import write_whole
 from layerwise.core.files.plain import from_json, join, split, to_json
 from layerwise.core.files.tensor_file import METADATA, check_header, header_bytes, tensors_to_parts
 from layerwise.core.files.torch_file import read_torch_file
-from layerwise.core.nn.module import get_model
+from layerwise.core.nn.module import get_model, with_versions
 from layerwise.core.optim.groups import BaseOptimizer
 from layerwise.core.train.data_facts import Facts, differences
 
@@ -114,7 +114,7 @@ def load_model(
     if wants_opt and found.opt is not None:
         _into_opt(path, opt, found, strict)
     for target, weights in fitting:
-        target.load_state_dict(weights, strict=False)
+        target.load_state_dict(with_versions(weights, target), strict=False)
     if others:
         warnings.warn(
             f"the weights in {path} belong to other data, so predictions may mean something else; "

@@ -20,6 +20,7 @@ from layerwise.core.files.bundle import read_bundle, write_bundle
 from layerwise.core.files.plain import from_json, to_json
 from layerwise.core.files.tensor_file import tensors_from_bytes, tensors_to_parts
 from layerwise.core.nested import to_cpu
+from layerwise.core.nn.module import with_versions
 from layerwise.core.random import isolated
 from layerwise.core.rebuilt import from_description
 from layerwise.core.registry import KINDS, find, plugins
@@ -352,5 +353,5 @@ def _model(
         )
     for name, parameter in model.named_parameters():
         parameter.data = parameter.data.to(weights[name].dtype)
-    model.load_state_dict(weights)
+    model.load_state_dict(with_versions(weights, model))
     return model.eval()

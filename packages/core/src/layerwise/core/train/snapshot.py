@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from layerwise.core.devices import any_process
 from layerwise.core.errors import BundleError
 from layerwise.core.metrics.state import sync_all
+from layerwise.core.nn.module import with_versions
 from layerwise.core.optim.saved import copy_for
 from layerwise.core.random import get_random_states, set_random_states
 from layerwise.core.train.batches import known_length, loader_generators
@@ -126,7 +127,7 @@ def restore(learn: TrainState, state: Mapping[str, Any]) -> None:
     learn.strategy.load_grads(learn, _like(learn.model, state["model"]["grads"]))
     for name, model in learn.aux_models.items():
         saved = state["aux_models"][name]
-        model.load_state_dict(saved["weights"])
+        model.load_state_dict(with_versions(saved["weights"], model))
         _load_beside(model, saved)
         grads = _like(model, saved["grads"])
         for param_name, param in model.named_parameters():

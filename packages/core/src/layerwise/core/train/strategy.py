@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor, nn
 
 from layerwise.core.metrics.sizes import count_items
+from layerwise.core.nn.module import with_versions
 from layerwise.core.optim.groups import BaseOptimizer
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class Strategy:
             state: whole tensors by name.
             strict: raise where names differ.
         """
-        learn.model.load_state_dict(dict(state), strict=strict)
+        learn.model.load_state_dict(with_versions(dict(state), learn.model), strict=strict)
 
     def full_opt_state(self, learn: TrainState) -> dict[str, Any]:
         """The state of the optimizer, each tensor of it whole."""
