@@ -213,3 +213,9 @@ def test_pictures_with_different_numbers_of_boxes_are_told_what_pads_them():
     one, other = [[0, 0, 1, 1]], [[0, 0, 1, 1], [1, 1, 2, 2]]
     with pytest.raises(DataError, match=r"as many boxes \(bb_pad, .* or pad them"):
         fa_collate([TensorBBox.create(one), TensorBBox.create(other)])
+
+
+def test_points_that_know_the_size_of_their_picture_keep_it():
+    known = TensorPoint.create([[1, 2]], img_size=(8, 6))
+    assert TensorPoint.create(known).img_size == (8, 6)
+    assert TensorPoint.create(known, img_size=(4, 3)).img_size == (4, 3)

@@ -45,7 +45,7 @@ class TensorPoint(TensorBase):
         Args:
             t: (N, 2) or a flat row x, y, x, y, ...; boxes are (N, 4): left, upper, right, lower.
             img_size: width and height of the picture, kept as attribute, for those that see the
-                points without it.
+                points without it; as `t` has it when None.
 
         Raises:
             ValueError: when the numbers do not come in rows of that length, or are no boxes.
@@ -62,6 +62,7 @@ class TensorPoint(TensorBase):
             )
         plain = plain.reshape(-1, cls._width)
         cls._check(plain)
+        img_size = getattr(t, "img_size", None) if img_size is None else img_size
         meta = {} if img_size is None else {"img_size": _as_size(img_size)}
         return cls(plain, in_pixels=True, **meta)
 
