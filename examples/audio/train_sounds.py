@@ -16,7 +16,7 @@ import random
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,7 @@ def draw(learn: Learner, folder: Path) -> None:
     import matplotlib.pyplot as plt
 
     folder.mkdir(parents=True, exist_ok=True)
-    pictures = {
+    pictures: dict[str, Callable[[], Any]] = {
         "batch": lambda: learn.dls.train.show_batch(max_n=9),
         "results": lambda: learn.show_results(max_n=9),
         "confusion": lambda: ClassificationInterpretation.from_learner(
