@@ -10,18 +10,17 @@ from layerwise.audio.config import (
     AudioConfig,
     audio_item_tfms,
     config_from_func,
-    gives_spectrogram,
     spec_of,
 )
 from layerwise.audio.data import AudioDataLoaders
 from layerwise.audio.files import get_audio_files
 from layerwise.audio.levels import AudioNormalize
 from layerwise.audio.sound_files import read_info
-from layerwise.audio.spectrum import AudioToSpec, MelSpectrogram
+from layerwise.audio.spectrum import AudioToSpec, MelSpectrogram, gives_spectrogram
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.data.block import CategoryBlock, DataBlock
 from layerwise.core.data.readers import parent_label
-from layerwise.core.data.split import FuncSplitter, GrandparentSplitter
+from layerwise.core.data.split import FuncSplitter, GrandparentSplitter, IndexSplitter
 from layerwise.core.errors import DataError
 
 pd = pytest.importorskip("pandas")
@@ -103,6 +102,23 @@ def test_ones_own_transform_to_spectrograms_takes_the_place_of_the_usual_one(ton
     named = AudioConfig.BasicMelSpectrogram(n_mels=24)
     x, _ = AudioDataLoaders.from_folder(tones, bs=4, spectrogram=named).one_batch()
     assert x.shape[2] == 24
+
+
+@pytest.mark.parametrize(
+    ("rate", "n_fft"), [(16000, 1024), (8000, 512), (44100, 2048), (None, 1024)]
+)
+def test_frames_of_the_usual_spectrograms_take_the_same_time_at_any_rate(tones, rate, n_fft):
+    dls = AudioDataLoaders.from_folder(tones, bs=4, sample_rate=rate)
+    x, _ = dls.one_batch()
+    assert (x.n_fft, x.hop_length, x.shape[2]) == (n_fft, n_fft // 4, 64)
+    assert abs(x.n_fft / (rate or 16000) - 0.064) < 0.02
+
+
+def test_lists_are_split_as_they_are_told(tones):
+    files = get_audio_files(tones)
+    labels = [file.parent.name for file in files]
+    dls = AudioDataLoaders.from_lists(tones, files, labels, splitter=IndexSplitter([0, 3, 4]), bs=4)
+    assert len(dls.valid_ds) == 3
 
 
 def test_other_batch_transforms_come_besides(tones):

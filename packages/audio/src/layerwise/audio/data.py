@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from layerwise.audio.blocks import AudioBlock, SpecBlock
 from layerwise.audio.config import AudioConfig, SpectrogramConfig
@@ -35,11 +36,12 @@ __all__ = ["AudioDataLoaders"]
 
 Labeller = Callable[[Any], Any]
 Splitter = Callable[[Any], Any]
-Spec = SpectrogramConfig | Transform | None
+Spec = SpectrogramConfig | Transform | Literal["mel"] | None
 Columns = str | int | Sequence[str] | Sequence[int]
 
-# 16 ms from frame to frame at 16 kHz, in which words change, and half as many bands in return.
-_MEL = AudioConfig.BasicMelSpectrogram(hop_length=256, n_mels=64)
+# Of a frame: enough to tell the harmonics of a voice apart. Four frames begin in that time, since
+# words change within 16 ms.
+_SECONDS = 0.064
 
 
 class AudioDataLoaders(DataLoaders):
@@ -50,9 +52,9 @@ class AudioDataLoaders(DataLoaders):
     of `spectrogram`); `sample_rate`, to which files of another rate are resampled; `force_mono`,
     the mean of the channels; `crop_signal_to`, milliseconds of every clip, a random crop in
     training: without it clips are read whole, and those of one batch filled up to the longest;
-    `cache_folder`, where resampled clips are kept; `spectrogram`, how spectrograms are made (64 mel
-    bands, a frame every 256 samples), None for batches of waveforms; `kwargs`, settings of the
-    loaders (`bs`, `shuffle`, ...).
+    `cache_folder`, where resampled clips are kept; `spectrogram`, how spectrograms are made ("mel"
+    is 64 mel bands in dB, a frame of 64 ms every 16 ms), None for batches of waveforms; `kwargs`,
+    settings of the loaders (`bs`, `shuffle`, ...).
     """
 
     @classmethod
@@ -70,7 +72,7 @@ class AudioDataLoaders(DataLoaders):
         force_mono: bool = True,
         crop_signal_to: float | None = None,
         cache_folder: PathLike | None = None,
-        spectrogram: Spec = _MEL,
+        spectrogram: Spec = "mel",
         **kwargs: Any,
     ) -> DataLoaders:
         """From folders named after labels, below folders for training and validation.
@@ -131,7 +133,7 @@ class AudioDataLoaders(DataLoaders):
         force_mono: bool = True,
         crop_signal_to: float | None = None,
         cache_folder: PathLike | None = None,
-        spectrogram: Spec = _MEL,
+        spectrogram: Spec = "mel",
         **kwargs: Any,
     ) -> DataLoaders:
         """From a list of files and a function of their paths.
@@ -211,7 +213,7 @@ class AudioDataLoaders(DataLoaders):
         force_mono: bool = True,
         crop_signal_to: float | None = None,
         cache_folder: PathLike | None = None,
-        spectrogram: Spec = _MEL,
+        spectrogram: Spec = "mel",
         allow_outside: bool = False,
         **kwargs: Any,
     ) -> DataLoaders:
@@ -307,13 +309,14 @@ class AudioDataLoaders(DataLoaders):
         valid_pct: float = 0.2,
         seed: int | None = None,
         y_block: Any = None,
+        splitter: Splitter | None = None,
         item_tfms: Any = None,
         batch_tfms: Any = None,
         sample_rate: int | None = 16000,
         force_mono: bool = True,
         crop_signal_to: float | None = None,
         cache_folder: PathLike | None = None,
-        spectrogram: Spec = _MEL,
+        spectrogram: Spec = "mel",
         **kwargs: Any,
     ) -> DataLoaders:
         """From a list of files and a list of their labels.
@@ -322,9 +325,11 @@ class AudioDataLoaders(DataLoaders):
             path: where what belongs to the task is written.
             fnames: the files.
             labels: one for each file; lists of labels, or floats, are known for what they are.
-            valid_pct: share that validates.
+            valid_pct: share that validates, unless `splitter` says which files do.
             seed: decides that share.
             y_block: block of the target; by default what the first label is.
+            splitter: from pairs of a file and its label to positions for training and for
+                validation.
             item_tfms: see the class.
             batch_tfms: see the class.
             sample_rate: see the class.
@@ -347,15 +352,30 @@ class AudioDataLoaders(DataLoaders):
         )
         block = DataBlock.from_columns(
             (clips, y_block),
-            splitter=RandomSplitter(valid_pct, seed=seed),
+            splitter=splitter or RandomSplitter(valid_pct, seed=seed),
             item_tfms=item_tfms,
             batch_tfms=batch_tfms,
         )
         return cls.from_dblock(block, (fnames, labels), path=Path(path), **kwargs)
 
 
-def _clips(batch_tfms: Any, spectrogram: Spec, *settings: Any) -> TransformBlock:
+def _clips(
+    batch_tfms: Any,
+    spectrogram: Spec,
+    cache_folder: PathLike | None,
+    sample_rate: int | None,
+    force_mono: bool,
+    crop_signal_to: float | None,
+) -> TransformBlock:
     """The block of the clips: with spectrograms of its own, unless the user's steps make some."""
+    settings = (cache_folder, sample_rate, force_mono, crop_signal_to)
     if spectrogram is None or any(gives_spectrogram(step) for step in listify(batch_tfms)):
         return AudioBlock(*settings)
-    return SpecBlock(spectrogram, *settings)
+    made = _mel_for(sample_rate or 16000) if spectrogram == "mel" else spectrogram
+    return SpecBlock(made, *settings)
+
+
+def _mel_for(sample_rate: int) -> SpectrogramConfig:
+    """Mel bands of frames whose length is a power of 2, as near to `_SECONDS` as there is one."""
+    n_fft = 2 ** max(5, round(math.log2(_SECONDS * sample_rate)))
+    return AudioConfig.BasicMelSpectrogram(n_fft=n_fft, hop_length=n_fft // 4, n_mels=64)
