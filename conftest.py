@@ -9,11 +9,16 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser, SkipParser
 
 # Before anything draws: a test opens no window.
 os.environ["MPLBACKEND"] = "agg"
+
+# A machine that others use is slow at times, and no test is about how fast it is.
+settings.register_profile("layerwise", deadline=None)
+settings.load_profile("layerwise")
 
 collect_ignore = ["docs/conf.py", "docs/public_names.py"]
 

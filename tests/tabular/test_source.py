@@ -162,6 +162,7 @@ def test_numbers_of_any_type_are_read(column, expected):
         ([1, [2]], r"row 1 has \[2\] \(list\)"),
         ([1 + 2j], "row 0 has .*complex"),
         ([datetime.date(2020, 1, 1)], "turn dates into numbers with add_datepart"),
+        ([1, -1e31, 1e40], "column 'rooms' has 2 numbers beyond 1e.30, the first in row 1"),
         ([1, np.inf, -np.inf], "column 'rooms' has 2 infinite values, the first in row 1"),
     ],
 )

@@ -11,8 +11,8 @@ from layerwise.audio.augment import (
     CropTime,
     RandomCropPad,
     ResizeSignal,
-    windows,
 )
+from layerwise.audio.augment.place import windows
 from layerwise.audio.settings import SpectrogramSettings
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.random import keyed

@@ -7,7 +7,7 @@ import tarfile
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from layerwise.core.items import L
@@ -64,6 +64,7 @@ def test_the_way_by_words_is_the_way_of_all_rules_for_any_text(text):
 
 
 @given(st.lists(_WORDS, max_size=40))
+@example(["aaa", "aaa", "aaa", "a", "a"])
 def test_a_long_text_is_parted_where_no_rule_notices(words):
     text = " ".join(words)
     before, with_rules._LONG = with_rules._LONG, 7

@@ -22,6 +22,8 @@ __all__: list[str] = []
 Array = Any
 
 _KEPT = "biuf"  # kinds of dtype that stay plain arrays: truth values and numbers
+# float32 goes to 3.4e38, and what is subtracted from a number and divided by has to fit as well.
+_LARGEST = 1e30
 
 
 class Source:
@@ -199,8 +201,8 @@ def numbers(column: Array, name: Any) -> np.ndarray:
         name: of the column, for messages.
 
     Raises:
-        ValueError: for texts, dates, infinite numbers and whatever else is no number; names the
-            column, the first wrong value and its row.
+        ValueError: for texts, dates, infinite numbers, those that are too large for 32 bits and
+            whatever else is no number; names the column, the first wrong value and its row.
 
     Example:
         >>> numbers(np.array([1, None, 2.5], dtype=object), "rooms")
@@ -219,6 +221,14 @@ def numbers(column: Array, name: Any) -> np.ndarray:
                 f"column {name!r} has {int(infinite.sum())} infinite values, the first in row "
                 f"{int(infinite.argmax())}; replace them (an input may be NaN, which FillMissing "
                 "fills)"
+            )
+        largest = np.asarray(_LARGEST, np.float64)  # against which halves are widened
+        beyond = np.abs(found) > largest
+        if beyond.any():
+            raise ValueError(
+                f"column {name!r} has {int(beyond.sum())} numbers beyond {_LARGEST:g}, the first "
+                f"in row {int(beyond.argmax())}; models compute in 32 bits: give another unit, or "
+                "logarithms"
             )
     return found
 

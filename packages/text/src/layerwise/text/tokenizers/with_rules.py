@@ -29,8 +29,9 @@ from layerwise.text.tokens import BOS
 __all__ = ["TokenizeWithRules", "parallel_tokenize", "tokenize1"]
 
 _LONG = 1 << 20  # characters after which a text is parted, so that no copies of it are needed
-# Where no rule sees what stands on the other side: between different words without marks.
-_GAP = re.compile(r" ([^\W\d_]++) (?!\1)(?=[^\W\d_])")
+# Where no rule sees what stands on the other side: between different words without marks, the first
+# of which does not end in a letter three times, of which one is left.
+_GAP = re.compile(r" (?!\w*?(\w)\1\1 )([^\W\d_]++) (?!\2)(?=[^\W\d_])")
 
 
 class TokenizeWithRules:
