@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from layerwise.core.devices import distrib_barrier
+from layerwise.core.nn.module import with_versions
 from layerwise.core.train.checkpoint import load_model, save_model, with_suffix
 from layerwise.core.train.data_facts import facts_of
 
@@ -22,8 +23,8 @@ class _WholeModel:
         self.learn = learn
         self._state = learn.strategy.full_model_state(learn)
 
-    def state_dict(self) -> dict[str, Tensor]:
-        return dict(self._state)
+    def state_dict(self) -> Mapping[str, Tensor]:
+        return with_versions(self._state, self.learn.model)
 
     def load_state_dict(self, state: Mapping[str, Tensor], strict: bool = True) -> None:
         self.learn.strategy.load_model_state(self.learn, state, strict)

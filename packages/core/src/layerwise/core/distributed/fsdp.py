@@ -15,6 +15,7 @@ from layerwise.core.distributed.exchange import broadcast_tensors
 from layerwise.core.distributed.several import SeveralProcesses, trainable
 from layerwise.core.distributed.sharded import ShardedOptimizer, sharded_like, whole_of
 from layerwise.core.distributed.unshard import Unsharded
+from layerwise.core.nn.module import with_versions
 from layerwise.core.optim.groups import BaseOptimizer
 from layerwise.core.optim.optimizer import Optimizer
 from layerwise.core.optim.several import Optimizers
@@ -123,7 +124,7 @@ class FSDP2(SeveralProcesses):
         """Give each process its part of whole tensors."""
         own = learn.model.state_dict()
         parts = {n: sharded_like(own[n], v) if n in own else v for n, v in state.items()}
-        learn.model.load_state_dict(parts, strict=strict)
+        learn.model.load_state_dict(with_versions(parts, learn.model), strict=strict)
 
     def full_opt_state(self, learn: TrainState) -> dict[str, Any]:
         """The state of the optimizer, each tensor of it whole."""
