@@ -33,7 +33,6 @@ from layerwise.audio.dsp.fourier import spectrogram
 from layerwise.audio.dsp.mel import melspectrogram
 from layerwise.audio.dsp.resampling import resample
 from layerwise.audio.dsp.stretching import pitch_shift, time_stretch
-from layerwise.audio.io import load_audio, save_audio
 from layerwise.audio.types import AudioTensor
 
 PARTS = ("features", "stretching", "reading")
@@ -157,11 +156,11 @@ def reading(rounds: int) -> None:
         for ending in (".wav", ".flac", ".mp3"):
             files = [Path(folder, f"{i}{ending}") for i in range(8)]
             for file, clip in zip(files, clips(len(files), 60.0), strict=True):
-                save_audio(AudioTensor(clip[None], sr=SR), file)
+                AudioTensor(clip[None], sr=SR).save(file)
             measure(
                 f"8 {ending} files of 60 s",
                 {
-                    "layerwise": each(load_audio, files),
+                    "layerwise": each(AudioTensor.create, files),
                     "librosa": each(lambda fn: librosa.load(fn, sr=None), files),
                 },
                 rounds,
@@ -169,12 +168,12 @@ def reading(rounds: int) -> None:
             measure(
                 f"1 s of 8 {ending} files of 60 s",
                 {
-                    "layerwise": each(lambda fn: load_audio(fn, 30 * SR, SR), files),
+                    "layerwise": each(lambda fn: AudioTensor.create(fn, 30 * SR, SR), files),
                     "librosa": each(
                         lambda fn: librosa.load(fn, sr=None, offset=30, duration=1), files
                     ),
                     "all decoded, then cut": each(
-                        lambda fn: load_audio(fn)[:, 30 * SR : 31 * SR], files
+                        lambda fn: AudioTensor.create(fn)[:, 30 * SR : 31 * SR], files
                     ),
                 },
                 rounds,

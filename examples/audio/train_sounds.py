@@ -5,7 +5,7 @@ r"""Train a classifier of sounds, and say what it is worth.
 Clips lie in folders that are named after labels; or `--label` is a regular expression whose first
 group is the label in a file's name. A random share validates. With `--apart`, another such
 expression, whole groups do: those of a speaker or a place, which training then has never heard.
-`--arch` is a name of the registry: audio/audio_resnet, audio/CRNN, audio/M5, which reads waveforms,
+`--arch` is a model: audio_resnet, CRNN, M5, which reads waveforms, or another name of the registry,
 or one of pictures, such as vision/xresnet18. `--pictures` names a folder for pictures of a batch,
 of results and of the confusion matrix, `--export` the file for `load_learner`. With `--small` the
 script trains for seconds on the spoken digits that come with the repository.
@@ -28,6 +28,7 @@ from layerwise.audio.learner import audio_learner
 from layerwise.core.data.archive import extract_archive
 from layerwise.core.data.readers import OfName, RegexLabeller, parent_label
 from layerwise.core.data.split import IndexSplitter
+from layerwise.core.errors import RegistryError
 from layerwise.core.interpret import ClassificationInterpretation
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.classification import accuracy
@@ -45,7 +46,7 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("clips", nargs="?", type=Path, help="folder of sounds")
     parser.add_argument("--label", metavar="REGEX", help="of names; folders are labels without")
     parser.add_argument("--apart", metavar="REGEX", help="of names; such groups stay together")
-    parser.add_argument("--arch", default="audio/audio_resnet", help="a name of the registry")
+    parser.add_argument("--arch", default="audio_resnet", help="a model by its name")
     parser.add_argument("--sample-rate", type=int, default=16000)
     parser.add_argument("--crop", type=float, metavar="MS", help="of every clip; all without")
     parser.add_argument("--n-mels", type=int, default=64, help="bands of the spectrogram")
@@ -76,6 +77,12 @@ def read_arguments() -> argparse.Namespace:
                 parser.error(f"--{name} {pattern!r} has no group; put ( ) around what is wanted")
         except re.error as error:
             parser.error(f"--{name} {pattern!r} is no regular expression: {error}")
+    name = options.arch if "/" in options.arch else f"audio/{options.arch}"
+    try:  # of timm all read pictures, and none is in a record
+        facts = {} if name.startswith("timm/") else facts_of("model", name)
+    except RegistryError as error:
+        parser.error(f"--arch {options.arch}: {error}")
+    options.on_waves = facts.get("takes") == "signals"
     return options
 
 
@@ -113,17 +120,17 @@ def load_data(path: Path, options: argparse.Namespace) -> Any:
         raise SystemExit(f"{len(files)} sounds below {str(path)!r}; two at least are needed")
     labels = groups_of(files, options.label, "label")
     valid = held_out(files, options)
-    on_waves = facts_of("model", options.arch).get("takes") == "signals"
     spectrogram = AudioConfig.BasicMelSpectrogram(
         n_fft=4 * options.hop, hop_length=options.hop, n_mels=options.n_mels
     )
+    on_waves = options.on_waves
+    augmentation = audio_aug_transforms(spectrograms=not on_waves) if options.augment else None
     # Labellers of the library have names that an export can hold; a function of ours has none.
     label_func = parent_label if options.label is None else OfName(RegexLabeller(options.label))
     dls = AudioDataLoaders.from_path_func(
         path, files, label_func, splitter=IndexSplitter(valid),
         bs=options.bs, sample_rate=options.sample_rate, crop_signal_to=options.crop,
-        spectrogram=None if on_waves else spectrogram,
-        batch_tfms=audio_aug_transforms(spectrograms=not on_waves) if options.augment else None,
+        spectrogram=None if on_waves else spectrogram, batch_tfms=augmentation,
     )  # fmt: skip
     print(f"{len(files)} clips of {len(set(labels))} classes, {len(valid)} validate")
     commonest = Counter(labels[i] for i in valid).most_common(1)[0][1]

@@ -15,7 +15,7 @@ from layerwise.audio.config import (
 from layerwise.audio.data import AudioDataLoaders
 from layerwise.audio.files import get_audio_files
 from layerwise.audio.levels import AudioNormalize
-from layerwise.audio.sound_files import read_info
+from layerwise.audio.sound_files import audio_info
 from layerwise.audio.spectrum import AudioToSpec, MelSpectrogram, gives_spectrogram
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.data.block import CategoryBlock, DataBlock
@@ -220,7 +220,7 @@ def test_digits_of_real_speakers_are_filled_up_to_the_longest(mirror, tmp_path):
     assert (len(dls.train_ds), len(dls.valid_ds)) == (60, 60)
     assert list(dls.vocab) == list("0123456789")
     x, _ = dls.valid.one_batch()
-    sizes = [2 * read_info(file).frames for file in dls.valid_ds.items[:32]]
+    sizes = [2 * audio_info(file).frames for file in dls.valid_ds.items[:32]]
     assert x.lengths.tolist() == sizes
 
 

@@ -34,6 +34,7 @@ def test_it_says_what_it_takes_and_what_is_missing(tmp_path):
     for arguments, says in [
         ((), "or pass --small"),
         ((tmp_path, "--label", "x"), "--label 'x' has no group"),
+        ((tmp_path, "--arch", "CRN"), "Did you mean 'audio/CRNN'"),
     ]:
         refused = run(*arguments)
         assert refused.returncode == 2
@@ -48,7 +49,7 @@ def test_folders_are_learnt_drawn_and_the_export_answers(tones, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "24 clips of 2 classes, 5 validate" in done.stdout
-    assert number_after("audio/audio_resnet: accuracy", done.stdout) > 0.7
+    assert number_after("audio_resnet: accuracy", done.stdout) > 0.7
     assert sorted(f.name for f in out.iterdir()) == ["batch.png", "confusion.png", "results.png"]
     served = load_learner(tmp_path / "t.lw")
     assert served.predict(tones / "valid" / "high" / "high_3.wav")[0] == "high"
@@ -58,7 +59,7 @@ def test_groups_validate_whole_and_waveforms_are_read(tones, tmp_path):
     for file in (tones / "train").rglob("*.wav"):
         shutil.copy(file, tmp_path / file.name)
     done = run(
-        tmp_path, "--label", "^([a-z]+)_", "--apart", r"_(\d+)\.", "--arch", "audio/M5",
+        tmp_path, "--label", "^([a-z]+)_", "--apart", r"_(\d+)\.", "--arch", "M5",
         "--sample-rate", 8000, "--epochs", 1, "--bs", 4,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -74,4 +75,4 @@ def test_groups_validate_whole_and_waveforms_are_read(tones, tmp_path):
 def test_digits_are_learnt_better_than_by_guessing():
     done = run("--small")
     assert done.returncode == 0, done.stderr
-    assert number_after("audio/audio_resnet: accuracy", done.stdout) > 0.7
+    assert number_after("audio_resnet: accuracy", done.stdout) > 0.7

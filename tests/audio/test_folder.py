@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from layerwise.audio.folder import PreprocessAudio, preprocess_audio_folder
-from layerwise.audio.sound_files import read_info
+from layerwise.audio.sound_files import audio_info
 from layerwise.audio.types import AudioTensor
 from layerwise.core.errors import DataError
 
@@ -31,7 +31,7 @@ def test_the_tree_is_kept_and_files_have_the_rate_and_channels(sounds):
     assert made == sounds.parent / "sounds_cached"
     names = [file.relative_to(made).as_posix() for file in sorted(made.rglob("*.wav"))]
     assert names == ["cat/1.wav", "dog/1.wav", "dog/2.wav"]
-    assert read_info(made / "dog" / "2.wav")[:3] == (16000, 1600, 1)
+    assert audio_info(made / "dog" / "2.wav")[:3] == (16000, 1600, 1)
 
 
 def test_what_is_there_is_not_made_again(sounds):
@@ -52,7 +52,7 @@ def test_other_settings_make_everything_anew_also_where_that_was_stopped(sounds,
         with pytest.raises(KeyboardInterrupt):
             preprocess_audio_folder(sounds, sample_rate=2000, n_workers=0)
     preprocess_audio_folder(sounds, sample_rate=2000, n_workers=0)
-    assert {read_info(file).sr for file in made.rglob("*.wav")} == {2000}
+    assert {audio_info(file).sr for file in made.rglob("*.wav")} == {2000}
 
 
 def _stopped(self, jobs):
@@ -66,14 +66,14 @@ def test_a_sound_that_was_changed_is_prepared_again(sounds):
     later = (made / "cat" / "1.wav").stat().st_mtime_ns + 1
     os.utime(sounds / "cat" / "1.wav", ns=(later, later))
     preprocess_audio_folder(sounds, n_workers=0)
-    assert read_info(made / "cat" / "1.wav").frames == 400
+    assert audio_info(made / "cat" / "1.wav").frames == 400
 
 
 def test_crops_and_chosen_folders(sounds, tmp_path):
     made = preprocess_audio_folder(
         sounds, folders="dog", output_dir=tmp_path / "out", crop_signal_to=50, n_workers=0
     )
-    assert [read_info(file).frames for file in made.rglob("*.wav")] == [400, 400]
+    assert [audio_info(file).frames for file in made.rglob("*.wav")] == [400, 400]
 
 
 def test_names_that_differ_in_their_ending_alone_keep_it(sounds):

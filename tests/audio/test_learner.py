@@ -18,6 +18,7 @@ from layerwise.audio.padding import LengthsBeside
 from layerwise.audio.sound_files import write_samples
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.audio.windows import merge_detections, predict_windows
+from layerwise.core.errors import RegistryError
 from layerwise.core.interpret.classes import ClassificationInterpretation
 from layerwise.core.metrics import accuracy
 from layerwise.core.random import set_seed
@@ -220,3 +221,9 @@ def test_saved_weights_come_back(trained, tmp_path):
     learn.load("tones")
     for name, value in learn.model.state_dict().items():
         assert torch.equal(value, state[name])
+
+
+def test_a_plain_name_is_that_of_a_model_of_ours(dls):
+    assert type(audio_learner(dls, "audio_resnet").model) is AudioResNet
+    with pytest.raises(RegistryError, match=r"no model 'audio/CRN'\. Did you mean 'audio/CRNN'"):
+        audio_learner(dls, "CRN")

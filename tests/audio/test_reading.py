@@ -5,8 +5,8 @@ import os
 import pytest
 import torch
 
-from layerwise.audio.reading import ReadAudio, cached_clip, prepared
-from layerwise.audio.sound_files import read_info, write_samples
+from layerwise.audio.reading import ReadAudio, cached_clip
+from layerwise.audio.sound_files import audio_info, write_samples
 from layerwise.audio.types import AudioTensor
 from layerwise.core.errors import DataError
 from layerwise.core.random import keyed
@@ -74,13 +74,13 @@ def test_crops_have_one_length_also_where_clips_are_shorter(ramp, rate):
 def test_the_cache_holds_what_was_made_with_its_settings(ramp, tmp_path):
     cache = tmp_path / "cache"
     first = cached_clip(ramp, cache, 4000, force_mono=True)
-    assert read_info(first)[:3] == (4000, 4000, 1)
+    assert audio_info(first)[:3] == (4000, 4000, 1)
     written = first.stat().st_mtime_ns
     assert cached_clip(ramp, cache, 4000, force_mono=True) == first
     assert first.stat().st_mtime_ns == written
     other = cached_clip(ramp, cache, 4000, force_mono=False)
     assert other != first
-    assert read_info(other).channels == 2
+    assert audio_info(other).channels == 2
 
 
 def test_a_file_that_was_changed_is_read_anew(ramp, tmp_path):
@@ -125,6 +125,6 @@ def test_an_unknown_setting_is_refused():
         ReadAudio(sample_rat=16000)  # type: ignore[call-arg]  # as a user might
 
 
-def test_prepared_leaves_what_is_as_it_should_be():
+def test_a_clip_that_is_as_it_should_be_stays():
     clip = AudioTensor(torch.rand(1, 50), sr=8000)
-    assert torch.equal(prepared(clip), clip)
+    assert torch.equal(ReadAudio(sample_rate=None)(clip), clip)

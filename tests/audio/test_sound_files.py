@@ -8,12 +8,11 @@ import tracemalloc
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from layerwise.audio.files import AudioGetter, OpenAudio, get_audio_files
-from layerwise.audio.io import audio_info, load_audio, save_audio
-from layerwise.audio.sound_files import read_samples, wav_of
+from layerwise.audio.sound_files import audio_info, read_samples, wav_of
 from layerwise.audio.types import AudioTensor
 from layerwise.core.errors import BadItemError, MissingDependencyError
 
@@ -58,7 +57,7 @@ def contents(x, kind="WAV", subtype="PCM_16"):
 def test_every_format_gives_the_sound_that_was_written(kind, subtype, off, channels):
     x = chord(channels)
     file = contents(x, kind, subtype)
-    found = load_audio(file)
+    found = AudioTensor.create(file)
     assert type(found) is AudioTensor
     assert (found.sr, found.shape, found.dtype) == (SR, x.shape, torch.float32)
     assert (found - x).abs().max() <= off
@@ -69,15 +68,16 @@ def test_every_format_gives_the_sound_that_was_written(kind, subtype, off, chann
 
 def test_eight_channels():
     x = chord(8)
-    assert (load_audio(contents(x, "WAV", "PCM_24")) - x).abs().max() < 1e-6
+    assert (AudioTensor.create(contents(x, "WAV", "PCM_24")) - x).abs().max() < 1e-6
 
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 51000), st.integers(-1, 6000), st.sampled_from(["WAV", "FLAC", "OGG", "MP3"]))
+@example(39297, 1, "OGG")  # in the last page, where libvorbis counts from the wrong end
 def test_a_crop_is_that_part_of_the_whole(offset, frames, kind):
     file = FILES[kind]
-    whole = load_audio(file)
-    found = load_audio(file, offset, frames)
+    whole = AudioTensor.create(file)
+    found = AudioTensor.create(file, offset, frames)
     part = whole[:, offset:][:, : frames if frames >= 0 else None]
     assert found.shape == part.shape
     torch.testing.assert_close(found.as_plain(), part.as_plain(), rtol=0, atol=1e-6)
@@ -90,9 +90,9 @@ FILES = {
 
 
 def test_a_crop_takes_no_more_memory_than_the_crop(tmp_path):
-    save_audio(chord(1, 60 * SR), tmp_path / "minute.wav")
+    (chord(1, 60 * SR)).save(tmp_path / "minute.wav")
     tracemalloc.start()
-    found = load_audio(tmp_path / "minute.wav", 30 * SR, SR)
+    found = AudioTensor.create(tmp_path / "minute.wav", 30 * SR, SR)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.duration == 1
@@ -101,7 +101,7 @@ def test_a_crop_takes_no_more_memory_than_the_crop(tmp_path):
 
 def test_another_rate_and_one_channel():
     x = chord(2)
-    found = load_audio(contents(x), sr=8000, mono=True)
+    found = AudioTensor.create(contents(x), sr=8000, mono=True)
     assert (found.sr, found.shape) == (8000, (1, 4000))
     expected = chord(2, 4000, 8000).mean(0)
     assert (found[0] - expected)[200:-200].abs().max() < 1e-4
@@ -110,16 +110,16 @@ def test_another_rate_and_one_channel():
 @pytest.mark.parametrize("ending", [".wav", ".flac", ".ogg", ".mp3", ".oga", ".aiff", ".WAV"])
 def test_files_are_written_by_their_ending(tmp_path, ending):
     x = chord()
-    path = save_audio(x, tmp_path / f"chord{ending}")
+    path = x.save(tmp_path / f"chord{ending}")
     assert path.is_file()
-    assert (load_audio(path) - x).abs().max() < 0.05
+    assert (AudioTensor.create(path) - x).abs().max() < 0.05
     with pytest.raises(FileExistsError, match="overwrite=True"):
         x.save(path, overwrite=False)
     x.save(path)
 
 
 def test_writing_clips_and_refuses_what_it_cannot_write(tmp_path):
-    found = load_audio(save_audio(chord() * 4, tmp_path / "loud.wav"))
+    found = AudioTensor.create((chord() * 4).save(tmp_path / "loud.wav"))
     assert found.abs().max() <= 1
     assert found.max() > 0.99
     with pytest.raises(ValueError, match=r"Did you mean '.wav'"):
@@ -154,38 +154,38 @@ def header(size, *, sr=SR, channels=1, bits=16):
 def test_what_is_no_sound_names_itself(tmp_path, broken):
     path = tmp_path / "broken.wav"
     path.write_bytes(broken)
-    for read in (load_audio, audio_info, AudioTensor.create):
+    for read in (audio_info, AudioTensor.create):
         with pytest.raises(BadItemError, match=r"broken\.wav.*[Rr]eplace or remove"):
             read(path)
     with pytest.raises(BadItemError, match="bytes in memory"):
-        load_audio(broken)
+        AudioTensor.create(broken)
 
 
 def test_an_empty_file_says_so(tmp_path):
     (tmp_path / "empty.wav").touch()
     with pytest.raises(BadItemError, match="the file is empty"):
-        load_audio(tmp_path / "empty.wav")
+        AudioTensor.create(tmp_path / "empty.wav")
 
 
 def test_files_that_are_not_there_and_things_that_are_no_files(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"):
-        load_audio(tmp_path / "missing.wav")
+        AudioTensor.create(tmp_path / "missing.wav")
     with pytest.raises(IsADirectoryError):
-        load_audio(tmp_path)
+        AudioTensor.create(tmp_path)
     with pytest.raises(TypeError, match="not from the int 3"):
-        load_audio(3)
+        AudioTensor.create(3)
     with pytest.raises(ValueError, match="offset=-1"):
-        load_audio(contents(chord()), offset=-1)
+        AudioTensor.create(contents(chord()), offset=-1)
     with pytest.raises(ValueError, match="frames=-2"):
-        load_audio(contents(chord()), frames=-2)
+        AudioTensor.create(contents(chord()), frames=-2)
 
 
 @pytest.mark.parametrize("size", [0, 1])
 def test_no_sample_and_one_sample(size):
     x = AudioTensor(torch.full((2, size), 0.5), sr=SR)
-    assert load_audio(contents(x)).tolist() == x.tolist()
-    assert load_audio(contents(x), offset=5).shape == (2, 0)
-    assert load_audio(contents(x), sr=8000).shape == (2, size)
+    assert AudioTensor.create(contents(x)).tolist() == x.tolist()
+    assert AudioTensor.create(contents(x), offset=5).shape == (2, 0)
+    assert AudioTensor.create(contents(x), sr=8000).shape == (2, size)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -193,19 +193,19 @@ def test_samples_that_are_no_numbers_are_refused(value):
     x = chord()
     x[0, 4000] = value
     with pytest.raises(BadItemError, match="no finite numbers"):
-        load_audio(contents(x, "WAV", "FLOAT"))
-    assert load_audio(contents(x, "WAV", "FLOAT"), frames=4000).nsamples == 4000
+        AudioTensor.create(contents(x, "WAV", "FLOAT"))
+    assert AudioTensor.create(contents(x, "WAV", "FLOAT"), frames=4000).nsamples == 4000
 
 
 def test_very_loud_samples_are_numbers():
     x = AudioTensor(torch.full((1, 1000), 3e38), sr=SR)
-    assert load_audio(contents(x, "WAV", "FLOAT")).nsamples == 1000
+    assert AudioTensor.create(contents(x, "WAV", "FLOAT")).nsamples == 1000
 
 
 @pytest.mark.parametrize("promised", [0, 200, 1000, 2**31, 2**32 - 1])
 def test_a_wrong_length_in_the_header_gives_the_samples_there_are(promised):
     samples = np.arange(250, dtype="<i2")
-    found = load_audio(header(promised) + samples.tobytes())
+    found = AudioTensor.create(header(promised) + samples.tobytes())
     assert found.nsamples == (min(promised // 2, 250) or found.nsamples)
     whole = torch.from_numpy(samples / 32768).float()
     assert torch.equal(found[0], whole[: found.nsamples])
@@ -215,14 +215,14 @@ def test_ten_hours_in_the_header_of_a_small_file_take_no_memory(tmp_path):
     path = tmp_path / "ten_hours.wav"
     path.write_bytes(header(10 * 3600 * SR * 2) + b"\1\0" * 500)
     tracemalloc.start()
-    found = load_audio(path)
-    load_audio(path, frames=10 * 3600 * SR)
-    load_audio(path, offset=100)
+    found = AudioTensor.create(path)
+    AudioTensor.create(path, frames=10 * 3600 * SR)
+    AudioTensor.create(path, offset=100)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.nsamples == 500
     assert most < 50e6
-    assert load_audio(path, offset=10**8).nsamples == 0
+    assert AudioTensor.create(path, offset=10**8).nsamples == 0
 
 
 @pytest.mark.parametrize("kind", ["FLAC", "OGG", "MP3"])
@@ -231,7 +231,7 @@ def test_cut_off_files_give_what_is_there_or_name_themselves(tmp_path, kind, cap
     path = tmp_path / f"cut.{kind.lower()}"
     path.write_bytes(file[: len(file) // 2])
     try:
-        found = load_audio(path)
+        found = AudioTensor.create(path)
     except BadItemError as error:
         assert "cut." in str(error)  # noqa: PT017 - either is right
     else:
@@ -243,7 +243,7 @@ def test_cut_off_files_give_what_is_there_or_name_themselves(tmp_path, kind, cap
 def test_the_wrong_ending_does_not_matter(tmp_path):
     path = tmp_path / "flac.wav"
     path.write_bytes(contents(chord(), "FLAC"))
-    assert load_audio(path).nsamples == 8000
+    assert AudioTensor.create(path).nsamples == 8000
 
 
 def test_without_soundfile_it_says_what_to_install(monkeypatch):
@@ -256,7 +256,7 @@ def test_without_soundfile_it_says_what_to_install(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", broken)
     with pytest.raises(MissingDependencyError, match="pip install 'soundfile'"):
-        load_audio(b"RIFF")
+        AudioTensor.create(b"RIFF")
     assert len(chord().wav_bytes()) == 44 + 16000
 
 
@@ -274,7 +274,7 @@ def test_sound_files_are_found_by_their_ending(tmp_path):
 
 
 def test_a_place_in_a_list_opens_its_file_and_decodes_to_it(tmp_path):
-    path = save_audio(chord(), tmp_path / "chord.wav")
+    path = chord().save(tmp_path / "chord.wav")
     opens = OpenAudio([path])
     assert opens(0).nsamples == 8000
     assert opens.decode(0) == path
@@ -291,7 +291,7 @@ def test_spoken_digits(mirror, tmp_path):
     files = get_audio_files(tmp_path)
     assert len(files) == 10
     for file in files:
-        x = load_audio(file)
+        x = AudioTensor.create(file)
         assert x.sr == audio_info(file).sr == 8000
         theirs, _ = soundfile.read(file, dtype="float32")
         assert np.array_equal(x[0].numpy(), theirs)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from layerwise.core.display.answers import are_same, show_answers
 from layerwise.core.display.axes import get_grid
 from layerwise.core.display.generic import show_batch, show_results, show_samples
-from layerwise.core.display.titled import show_title
 
 from layerwise_birds.types import TensorSong
 
@@ -37,8 +37,4 @@ def _(
 ) -> list[Any]:
     """A grid of songs, singer and prediction as titles, red where they differ."""
     axes = ctxs if ctxs is not None else get_grid(min(len(samples), max_n), add_vert=1)
-    for (song, singer), (guess, *_), ax in zip(samples[:max_n], outs, axes, strict=False):
-        song.show(ctx=ax)
-        colour = "green" if str(singer) == str(guess) else "red"
-        show_title(f"{singer}\n{guess}", ctx=ax, color=colour)
-    return list(axes)
+    return show_answers(samples[:max_n], outs, axes, judge=are_same)

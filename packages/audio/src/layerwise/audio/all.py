@@ -1,10 +1,10 @@
 """Every public name of audio and of core, for `from layerwise.audio.all import *`."""
 
 from layerwise.core.all import *
+from layerwise.audio.lengths import *
 from layerwise.audio.settings import *
 from layerwise.audio.sound_files import *
 from layerwise.audio.types import *
-from layerwise.audio.io import *
 from layerwise.audio.files import *
 from layerwise.audio.tones import *
 from layerwise.audio.dsp.fourier import *

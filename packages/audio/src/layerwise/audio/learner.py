@@ -8,7 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from layerwise.audio.models.build import Arch, audio_split, create_audio_model, is_for_pictures
+from layerwise.audio.models.build import (
+    Arch,
+    audio_split,
+    create_audio_model,
+    is_for_pictures,
+    qualified,
+)
 from layerwise.audio.models.resnet import audio_resnet
 from layerwise.audio.padding import LengthsBeside
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
@@ -50,8 +56,8 @@ def audio_learner(
         dls: loaders of sound and targets, see `AudioDataLoaders` and `AudioBlock`. They stay as
             they are: where the model takes lengths, the learner has loaders of its own that give
             them.
-        arch: a model of ours (`audio_resnet`, `CRNN`, `M5`), any function that builds one, or a
-            name of the registry; architectures for pictures too ("vision/xresnet34"), see
+        arch: a model of ours (`audio_resnet`, `CRNN`, `M5`), any function that builds one, or the
+            name of one in the registry; architectures for pictures too ("vision/xresnet34"), see
             `create_audio_model`.
         n_out: outputs; as many as the targets need when None.
         pretrained: start from trained weights, where an architecture for pictures has some, and
@@ -79,7 +85,7 @@ def audio_learner(
     n_out = get_c(dls) if n_out is None else n_out
     if not n_out:
         raise ValueError("the data do not say how many outputs their targets need; pass n_out=")
-    first = _first_input(dls)
+    first, arch = _first_input(dls), qualified(arch)
     model = create_audio_model(arch, n_out, _channels(first, n_in), pretrained, config)
     _check_kind(model, arch, first)
     learn = Learner(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from layerwise.audio.dsp.decibels import power_to_db
+from layerwise.audio.lengths import time_mask
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.dispatch import Dispatch, unchanged
 from layerwise.core.errors import names_nearest, nearest
@@ -212,5 +213,4 @@ def _counts(x: Any, item_dims: int) -> Tensor | None:
     lengths = vars(x).get("lengths")
     if lengths is None or x.ndim != item_dims + 1 or bool((lengths == x.shape[-1]).all()):
         return None
-    inside: Tensor = torch.arange(x.shape[-1], device=x.device) < lengths.to(x.device)[:, None]
-    return inside.view(len(lengths), *[1] * (item_dims - 1), -1).to(x.dtype)
+    return time_mask(lengths, x).to(x.dtype)

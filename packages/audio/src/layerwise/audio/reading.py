@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everyone reads
 
-from layerwise.audio.sound_files import read_info, wav_of
+from layerwise.audio.sound_files import audio_info, wav_of
 from layerwise.audio.types import AudioTensor
 from layerwise.core.dispatch import Dispatch, unchanged
 from layerwise.core.errors import DataError, names_nearest
@@ -23,36 +23,19 @@ from layerwise.core.tensors import dress
 from layerwise.core.transforms.transform import Transform
 from layerwise.core.types import PathLike
 
-__all__ = ["ReadAudio", "cached_clip", "prepared"]
+__all__ = ["ReadAudio", "cached_clip"]
 
 _TRAINING = 0  # the number of its split
-
-
-def prepared(
-    clip: AudioTensor, sample_rate: int | None = None, force_mono: bool = False
-) -> AudioTensor:
-    """The clip with another rate and one channel, where that is asked for.
-
-    Args:
-        clip: (C, N).
-        sample_rate: samples in a second; as it is when None.
-        force_mono: the mean of its channels.
-
-    Example:
-        >>> prepared(AudioTensor(torch.zeros(2, 80), sr=8000), 16000, force_mono=True).shape
-        torch.Size([1, 160])
-    """
-    return AudioTensor.create(clip, sr=sample_rate or clip.sr, mono=force_mono)
 
 
 def cached_clip(
     fn: PathLike, folder: PathLike, sample_rate: int | None = None, force_mono: bool = False
 ) -> Path:
-    """The file in `folder` with what `prepared` makes of the file `fn`; written if it is not there.
+    """The file in `folder` with the file `fn` at another rate and in one channel.
 
-    It is a WAV file of 16 bits. Its name holds a digest of the path of `fn`, when it was changed
-    last, its size and the settings, so that what was made of another file, or with other settings,
-    is never taken for it. What is no longer needed is not deleted.
+    It is written if it is not there, as a WAV file of 16 bits. Its name holds a digest of the path
+    of `fn`, when it was changed last, its size and the settings, so that what was made of another
+    file, or with other settings, is never taken for it. What is no longer needed is not deleted.
 
     Args:
         fn: a sound.
@@ -141,12 +124,14 @@ class ReadAudio(Transform):
         if self.crop_signal_to is not None:
             start, size = self._crop(clip.nsamples, clip.sr)
             clip = clip[:, start : start + size]
-        return self._filled(prepared(clip, self.sample_rate, self.force_mono))
+        return self._filled(
+            AudioTensor.create(clip, sr=self.sample_rate or clip.sr, mono=self.force_mono)
+        )
 
     def _read(self, fn: Any) -> AudioTensor:
         start, size = 0, -1
         if self.crop_signal_to is not None:
-            info = read_info(fn)
+            info = audio_info(fn)
             start, size = self._crop(info.frames, info.sr)
         clip = AudioTensor.create(fn, start, size, sr=self.sample_rate, mono=self.force_mono)
         if clip.nsamples == 0:

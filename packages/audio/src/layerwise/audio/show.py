@@ -10,9 +10,9 @@ from typing import Any
 
 from layerwise.audio.draw import show_audio_signal, show_spectrogram
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
+from layerwise.core.display.answers import are_same, how_many, show_answers, show_losses
 from layerwise.core.display.axes import get_grid
 from layerwise.core.display.generic import plot_top_losses, show, show_batch, show_results
-from layerwise.core.display.titled import show_title
 from layerwise.core.tensors import TensorCategory, TensorMultiCategory
 
 __all__: list[str] = []
@@ -38,7 +38,7 @@ def _(
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
     """Each clip with its target as title."""
-    shown = samples[: _how_many(samples, max_n, nrows, ncols)]
+    shown = samples[: how_many(samples, max_n, nrows, ncols)]
     axes = _grid(len(shown), nrows, ncols, figsize) if ctxs is None else ctxs
     return [show(sample, ctx=ax) for sample, ax in zip(shown, axes, strict=False)]
 
@@ -56,20 +56,12 @@ def _(
     figsize: tuple[float, float] | None = None,
 ) -> list[Axes]:
     """Target above prediction: green where classes are the same, red where they differ."""
-    shown = samples[: _how_many(samples, max_n, nrows, ncols)]
+    shown = samples[: how_many(samples, max_n, nrows, ncols)]
     axes = ctxs
     if axes is None:
         axes = _grid(len(shown), nrows, ncols, figsize, title="Target/Prediction")
     has_classes = isinstance(y, TensorCategory | TensorMultiCategory)
-    for ax, sample, out in zip(axes, shown, outs, strict=False):
-        predicted = _members(out)
-        inputs, targets = sample[: -len(predicted)], sample[-len(predicted) :]
-        for member in inputs:
-            show(member, ctx=ax)
-        color = _colour(targets, predicted) if has_classes else "black"
-        for value in (*targets, *predicted):
-            show(value, ctx=ax, color=color)
-    return list(axes)
+    return show_answers(shown, outs, axes, judge=are_same if has_classes else None)
 
 
 @plot_top_losses.register
@@ -87,17 +79,8 @@ def _(
     """Each clip under prediction, target, loss and, for classes, the largest probability."""
     has_classes = isinstance(y, TensorCategory | TensorMultiCategory)
     words = "Prediction/Actual/Loss" + ("/Probability" if has_classes else "")
-    axes: list[Axes] = _grid(len(samples), nrows, ncols, figsize, title=words)
-    for ax, sample, out, raw, loss in zip(axes, samples, outs, raws, losses, strict=False):
-        predicted = _members(out)
-        inputs, targets = sample[: -len(predicted)], sample[-len(predicted) :]
-        for member in inputs:
-            show(member, ctx=ax)
-        title = f"{predicted[0]}/{targets[0]} / {float(loss):.2f}"
-        if has_classes:
-            title += f" / {float(raw.max()):.2f}"
-        show_title(title, ax=ax, color=_colour(targets, predicted) if has_classes else "black")
-    return axes
+    axes = _grid(len(samples), nrows, ncols, figsize, title=words)
+    return show_losses(samples, outs, losses, axes, raws=raws if has_classes else None)
 
 
 def _grid(
@@ -113,19 +96,3 @@ def _grid(
         rows, columns = axes[0].get_gridspec().get_geometry()
         figure.set_size_inches(columns * _WIDTH, rows * _HEIGHT + (0.4 if title else 0))
     return list(axes)
-
-
-def _how_many(samples: Sequence[Any], max_n: int, nrows: int | None, ncols: int | None) -> int:
-    """How many are shown: no more than a grid holds whose rows and columns are given."""
-    count = min(len(samples), max_n)
-    return count if nrows is None or ncols is None else min(count, nrows * ncols)
-
-
-def _members(out: Any) -> tuple[Any, ...]:
-    """`out` as a tuple, unless it is one value that happens to be a tuple (it shows itself)."""
-    return tuple(out) if isinstance(out, tuple) and not hasattr(out, "show") else (out,)
-
-
-def _colour(targets: Sequence[Any], predicted: Sequence[Any]) -> str:
-    same = all(str(p) == str(t) for p, t in zip(predicted, targets, strict=False))
-    return "green" if same else "red"

@@ -20,7 +20,7 @@ from layerwise.core.types import PathLike
 __all__ = [
     "AudioInfo",
     "Readable",
-    "read_info",
+    "audio_info",
     "read_samples",
     "wav_of",
     "write_samples",
@@ -37,6 +37,7 @@ Samples = np.ndarray[Any, np.dtype[np.float32]]
 _PIECE = 1 << 20
 # A frame of mp3 may need bits that came with frames before it; ten frames hold all there can be.
 _LEAD = 10 * 1152
+_LARGEST_PAGE = 27 + 255 + 255 * 255  # bytes of a page of ogg (RFC 3533)
 _FORMATS = (".aif", ".aiff", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".wav")
 
 
@@ -58,7 +59,7 @@ class AudioInfo(NamedTuple):
         return self.frames / self.sr
 
 
-def read_info(fn: Readable) -> AudioInfo:
+def audio_info(fn: Readable) -> AudioInfo:
     """What the header of a file says; no samples are read.
 
     Args:
@@ -70,7 +71,7 @@ def read_info(fn: Readable) -> AudioInfo:
         MissingDependencyError: without soundfile.
 
     Example:
-        >>> read_info(wav_of(torch.zeros(2, 100), 8000))
+        >>> audio_info(wav_of(torch.zeros(2, 100), 8000))
         AudioInfo(sr=8000, frames=100, channels=2, format='WAV', subtype='PCM_16')
     """
     with _opened(fn) as sound:
@@ -82,8 +83,8 @@ def read_info(fn: Readable) -> AudioInfo:
 def read_samples(fn: Readable, offset: int = 0, frames: int = -1) -> tuple[Tensor, int]:
     """The samples of a file, and its sample rate.
 
-    Only what is asked for is decoded (of mp3 ten frames before it too, without which it would begin
-    with another sound), and memory is taken as data come, whatever a header promises.
+    Only what is asked for is decoded, and of mp3 and ogg a fraction of a second before it, without
+    which it would be another sound; memory is taken as data come, whatever a header promises.
 
     Args:
         fn: a path, or the contents of a file.
@@ -112,7 +113,7 @@ def read_samples(fn: Readable, offset: int = 0, frames: int = -1) -> tuple[Tenso
     with _opened(fn) as sound:
         if offset and offset >= sound.frames:
             return torch.zeros(sound.channels, 0), sound.samplerate
-        lead = min(offset, _LEAD) if sound.subtype.startswith("MPEG") else 0
+        lead = _lead(fn, sound.subtype, offset)
         if offset:
             sound.seek(offset - lead)
         pieces = list(_pieces(sound, frames if frames < 0 else lead + frames))
@@ -123,6 +124,28 @@ def read_samples(fn: Readable, offset: int = 0, frames: int = -1) -> tuple[Tenso
         )
     samples = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
     return torch.from_numpy(samples[lead:].T).contiguous(), rate
+
+
+def _lead(fn: Readable, subtype: str, offset: int) -> int:
+    """How many samples before `offset` reading has to begin, so that it gives the right ones."""
+    if subtype.startswith("MPEG"):
+        return min(offset, _LEAD)
+    # libvorbis counts the samples of a page back from its end, which for the last page is the end
+    # of the sound rather than of what the page decodes to; so that page is reached by reading.
+    return max(0, offset - _last_page(fn)) if subtype == "VORBIS" else 0
+
+
+def _last_page(fn: Readable) -> int:
+    """The sample with which the last page of an ogg begins; 0 if it has only one."""
+    if isinstance(fn, bytes):
+        tail = fn[-2 * _LARGEST_PAGE :]
+    else:
+        with Path(fn).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 2 * _LARGEST_PAGE))
+            tail = file.read()
+    last = tail.rfind(b"OggS\0")
+    before = tail.rfind(b"OggS\0", 0, max(0, last))
+    return int.from_bytes(tail[before + 6 : before + 14], "little") if before >= 0 else 0
 
 
 def _pieces(sound: Any, frames: int) -> Iterator[Samples]:

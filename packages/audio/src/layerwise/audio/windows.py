@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from layerwise.audio.draw import show_spectrogram
-from layerwise.audio.sound_files import Readable, read_info, read_samples
+from layerwise.audio.sound_files import Readable, audio_info, read_samples
 from layerwise.audio.spectrum import AudioToSpec
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 
@@ -77,7 +77,7 @@ def read_windows(
 def _windows(
     fn: Readable | AudioTensor, duration: float, hop: float | None
 ) -> Iterator[tuple[float, AudioTensor]]:
-    sr = fn.sr if isinstance(fn, AudioTensor) else read_info(fn).sr
+    sr = fn.sr if isinstance(fn, AudioTensor) else audio_info(fn).sr
     size = max(1, round(duration * sr))
     step = size if hop is None else hop * sr
     pieces = _pieces(fn, sr)

@@ -16,6 +16,7 @@ from layerwise.core.tensors import *
 from layerwise.core.arrays import *
 from layerwise.core.devices import *
 from layerwise.core.nested import *
+from layerwise.core.display.answers import *
 from layerwise.core.display.axes import *
 from layerwise.core.display.generic import *
 from layerwise.core.display.heat import *

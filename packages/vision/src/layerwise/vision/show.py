@@ -6,10 +6,16 @@ Importing the package imports this module, so that whoever holds a `TensorImage`
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from layerwise.core.display.answers import (
+    are_same,
+    how_many,
+    members_of,
+    show_answers,
+    show_losses,
+)
 from layerwise.core.display.axes import get_grid
 from layerwise.core.display.generic import plot_top_losses, show, show_batch, show_results
 from layerwise.core.display.titled import show_title
-from layerwise.core.items import L
 from layerwise.core.tensors import (
     TensorCategory,
     TensorImage,
@@ -20,8 +26,6 @@ from layerwise.core.tensors import (
 from layerwise.vision.coords import TensorPoint
 
 __all__ = ["show_pairs", "show_pictures", "show_triples"]
-
-_MOST_NAMES = 3  # where loss and probability want room too
 
 Axes = Any  # of matplotlib, which is imported only when something is drawn
 
@@ -233,14 +237,7 @@ def _(
         add_vert=1,
         title="Prediction/Actual/Loss/Probability",
     )
-    for ax, sample, out, raw, loss in zip(axes, samples, outs, raws, losses, strict=False):
-        predicted = members_of(out)
-        for member in _inputs_of(sample, predicted):
-            show(member, ctx=ax)
-        names = [_named(value) for value in (predicted[0], sample[-1])]
-        title = f"{names[0]}/{names[1]} / {float(loss):.2f} / {float(raw.max()):.2f}"
-        show_title(title, ax=ax, color=_colour(predicted[0], sample[-1]))
-    return list(axes)
+    return show_losses(samples, outs, losses, axes, raws=raws)
 
 
 @plot_top_losses.register
@@ -309,56 +306,8 @@ def with_titles(
         axes = get_grid(
             count, nrows, ncols, figsize=figsize, add_vert=add_vert, title="Target/Prediction"
         )
-    for ax, sample, out in zip(axes, samples[:count], outs, strict=False):
-        predicted = members_of(out)
-        targets = sample[len(sample) - len(predicted) :]
-        for member in _inputs_of(sample, predicted):
-            show(member, ctx=ax)
-        write_answers(ax, targets, predicted, judge)
-    return list(axes)
-
-
-def write_answers(
-    ax: Axes,
-    targets: tuple[Any, ...],
-    predicted: tuple[Any, ...],
-    judge: Callable[[Any, Any], bool] | None,
-) -> None:
-    """Targets above predictions as title of `ax`: green if `judge` finds all right, else red."""
-    color = "black"
-    if judge is not None and predicted:
-        right = all(judge(p, t) for p, t in zip(predicted, targets, strict=False))
-        color = "green" if right else "red"
-    for value in (*targets, *predicted):
-        show(value, ctx=ax, color=color)
-
-
-def how_many(samples: Sequence[Any], max_n: int, nrows: int | None, ncols: int | None) -> int:
-    """How many samples are shown: no more than a grid holds whose rows and columns are given."""
-    count = min(len(samples), max_n)
-    return count if nrows is None or ncols is None else min(count, nrows * ncols)
+    return show_answers(samples[:count], outs, axes, judge=judge)
 
 
 def _inputs_of(sample: Any, predicted: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(sample[: len(sample) - len(predicted)])
-
-
-def members_of(out: Any) -> tuple[Any, ...]:
-    """`out` as a tuple, unless it is one value that happens to be a tuple (it shows itself)."""
-    return tuple(out) if isinstance(out, tuple) and not hasattr(out, "show") else (out,)
-
-
-def _named(value: Any) -> str:
-    """A class, or a few of several, as they are shown above a picture with other things."""
-    if not isinstance(value, L):
-        return str(value)
-    rest = f" +{len(value) - _MOST_NAMES}" if len(value) > _MOST_NAMES else ""
-    return ";".join(map(str, value[:_MOST_NAMES])) + rest
-
-
-def are_same(predicted: Any, target: Any) -> bool:
-    return str(predicted) == str(target)
-
-
-def _colour(predicted: Any, target: Any) -> str:
-    return "green" if are_same(predicted, target) else "red"

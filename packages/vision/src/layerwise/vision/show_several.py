@@ -6,20 +6,12 @@ Importing the package imports this module, as it does `show`.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from layerwise.core.display.answers import are_same, how_many, members_of, write_answers
 from layerwise.core.display.axes import get_grid
 from layerwise.core.display.generic import plot_top_losses, show, show_batch, show_results
 from layerwise.core.tensors import TensorCategory, TensorImage, TensorImageBase
 from layerwise.vision.coords import LabeledBBox, TensorPoint
-from layerwise.vision.show import (
-    Axes,
-    are_same,
-    how_many,
-    members_of,
-    show_pairs,
-    with_losses,
-    with_titles,
-    write_answers,
-)
+from layerwise.vision.show import Axes, show_pairs, with_losses, with_titles
 
 __all__ = ["show_side_by_side"]
 

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from layerwise.audio.augment.masks import mask_along_axis, masks_of, region_mask
-from layerwise.audio.augment.per_item import Items, SpectrogramTransform, valid_mask
+from layerwise.audio.augment.per_item import Items, SpectrogramTransform
+from layerwise.audio.lengths import time_mask
 from layerwise.core.errors import names_nearest
 
 __all__ = ["MaskFreq", "MaskTime"]
@@ -61,7 +62,7 @@ class _Mask(SpectrogramTransform):
         """`val`, or (b, C, 1, 1) the mean of each channel without its filling."""
         if self.val is not None:
             return self.val
-        inside = valid_mask(items.values, items.lengths)
+        inside = time_mask(items.lengths, items.values)
         count = items.lengths.clamp_min(1).to(items.values.device) * items.values.shape[-2]
         total = (items.values * inside).sum((-2, -1), keepdim=True)
         return total / count.view(-1, 1, 1, 1)

@@ -8,8 +8,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from layerwise.audio.augment.per_item import Items, SoundTransform, valid_lengths, valid_mask
+from layerwise.audio.augment.per_item import Items, SoundTransform, valid_lengths
 from layerwise.audio.dsp.noise import colored_noise
+from layerwise.audio.lengths import time_mask
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.errors import names_nearest
 from layerwise.core.tensors import dress
@@ -55,7 +56,7 @@ def add_noise(x: Sound, color: float = NoiseColor.White, noise_level: float = 0.
         return x
     lengths = valid_lengths(x)
     levels = torch.full((len(values),), float(noise_level))
-    made = torch.where(valid_mask(values, lengths), _noisy(values, color, levels, lengths), values)
+    made = torch.where(time_mask(lengths, values), _noisy(values, color, levels, lengths), values)
     return dress(made[0] if is_one else made, x)
 
 
@@ -67,7 +68,7 @@ def _noisy(values: Tensor, color: float, levels: Tensor, lengths: Tensor) -> Ten
 
 def _deviation(values: Tensor, lengths: Tensor) -> Tensor:
     """(b, 1, ...) standard deviation of what is not filling."""
-    inside = valid_mask(values, lengths)
+    inside = time_mask(lengths, values)
     axes = tuple(range(1, values.ndim))
     count = inside.expand_as(values).sum(axes, keepdim=True).clamp_min(1)
     mean = (values * inside).sum(axes, keepdim=True) / count

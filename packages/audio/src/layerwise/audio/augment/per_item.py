@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor
 
+from layerwise.audio.lengths import time_mask
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.dispatch import Dispatch, unchanged
 from layerwise.core.random import generator
@@ -57,18 +58,6 @@ def valid_lengths(x: AudioTensor | AudioSpectrogram) -> Tensor:
     if lengths is None or count != len(lengths) or x.ndim < (4 - isinstance(x, AudioTensor)):
         return torch.full((count,), x.shape[-1])
     return torch.as_tensor(lengths).cpu()
-
-
-def valid_mask(values: Tensor, lengths: Tensor) -> Tensor:
-    """(b, 1, ..., N) true where `values` (b, ..., N) are not filling.
-
-    Example:
-        >>> valid_mask(torch.zeros(2, 1, 3), torch.tensor([3, 1])).flatten(1).tolist()
-        [[True, True, True], [True, False, False]]
-    """
-    at = torch.arange(values.shape[-1], device=values.device)
-    limits = lengths.to(values.device).view(-1, *[1] * (values.ndim - 1))
-    return at < limits
 
 
 class Items(NamedTuple):
@@ -137,7 +126,8 @@ class RandomPerItem(RandTransform):
             some = Items(values[places], self._drawn[rows, 1:], lengths[rows], x)
             made = values.index_copy(0, places, self.change(some).to(values.dtype))
         if bool((lengths < values.shape[-1]).any()):
-            made = torch.where(valid_mask(values, lengths), made, values)
+            mask = time_mask(lengths, values)
+            made = torch.where(mask, made, values)
         return dress(made[0] if is_one else made, x)
 
 

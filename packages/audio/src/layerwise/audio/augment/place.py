@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from layerwise.audio.lengths import time_mask
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 
 __all__: list[str] = []
@@ -69,8 +70,7 @@ def silence_of(x: AudioTensor | AudioSpectrogram, values: Tensor, lengths: Tenso
     """
     if isinstance(x, AudioTensor) or not x.to_db or not values.numel():
         return values.new_zeros(())
-    at = torch.arange(values.shape[-1], device=values.device)
-    inside = at < lengths.to(values.device).view(-1, *[1] * (values.ndim - 1))
+    inside = time_mask(lengths, values)
     least = torch.where(inside, values, torch.inf).flatten(1).amin(1)
     return torch.where(least.isinf(), 0.0, least).view(-1, *[1] * (values.ndim - 1))
 

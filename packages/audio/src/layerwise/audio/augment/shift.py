@@ -13,9 +13,9 @@ from layerwise.audio.augment.per_item import (
     SoundTransform,
     SpectrogramTransform,
     valid_lengths,
-    valid_mask,
 )
 from layerwise.audio.augment.place import silence_of, windows
+from layerwise.audio.lengths import time_mask
 from layerwise.audio.types import AudioSpectrogram, AudioTensor
 from layerwise.core.errors import names_nearest
 from layerwise.core.tensors import dress
@@ -42,7 +42,7 @@ def shift_signal(t: Sound, shift: int, roll: bool = False) -> Sound:
     values = t.as_plain()[None] if is_one else t.as_plain()
     lengths = valid_lengths(t)
     moved = _moved(t, values, torch.full((len(values),), shift), lengths, roll)
-    made = torch.where(valid_mask(values, lengths), moved, values)
+    made = torch.where(time_mask(lengths, values), moved, values)
     return dress(made[0] if is_one else made, t)
 
 

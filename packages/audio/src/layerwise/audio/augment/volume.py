@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from layerwise.audio.augment.per_item import Items, SignalTransform, valid_mask
+from layerwise.audio.augment.per_item import Items, SignalTransform
+from layerwise.audio.lengths import time_mask
 from layerwise.core.errors import names_nearest, nearest
 
 __all__ = ["ChangeVolume", "Flip", "PeakNorm", "Volume", "VolumeMode", "VolumeOrPeakNorm"]
@@ -201,6 +202,6 @@ def _like(numbers: Tensor, items: Items) -> Tensor:
 
 
 def _peak_normed(items: Items) -> Tensor:
-    inside = items.values.abs() * valid_mask(items.values, items.lengths)
+    inside = items.values.abs() * time_mask(items.lengths, items.values)
     peaks = inside.amax(tuple(range(1, inside.ndim)), keepdim=True)
     return items.values / torch.where(peaks > 0, peaks, 1)

@@ -33,7 +33,7 @@ def create_audio_model(
 
     Args:
         arch: a model of ours, such as `audio_resnet`, or any function or class that builds one from
-            the numbers of channels and outputs; or a name of the registry, such as "audio/M5". An
+            the numbers of channels and outputs; or the name of one, "M5" or "audio/M5". An
             architecture for pictures ("vision/xresnet34", "timm/resnet18", or the function) gets
             its head from the package it belongs to, and sees a spectrogram as a picture.
         n_out: outputs.
@@ -57,6 +57,7 @@ def create_audio_model(
             f"arch is a {type(arch).__name__} that is built already; give what builds it, without "
             "calling it: audio_learner(dls, M5). Learner(dls, model) takes one that is built"
         )
+    arch = qualified(arch)
     settings = dict(config or {})
     if is_for_pictures(arch):
         make = find("model", _FOR_PICTURES)
@@ -68,6 +69,11 @@ def create_audio_model(
             "load weights of your own by learn.load"
         )
     return _called(find("model", arch) if isinstance(arch, str) else arch, n_out, n_in, settings)
+
+
+def qualified(arch: Arch) -> Arch:
+    """`arch`; a plain name as that of a model of ours."""
+    return f"audio/{arch}" if isinstance(arch, str) and "/" not in arch else arch
 
 
 def is_for_pictures(arch: Arch) -> bool:

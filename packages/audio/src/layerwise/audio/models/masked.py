@@ -12,13 +12,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from layerwise.audio.lengths import time_mask
+
 __all__ = [
     "Inputs",
     "mask_time",
     "masked_max",
     "masked_mean",
     "split_lengths",
-    "time_mask",
     "with_rows",
 ]
 
@@ -50,26 +51,6 @@ def split_lengths(inputs: Inputs) -> tuple[Tensor, Tensor | None]:
     return x, lengths.to(x.device)
 
 
-def time_mask(lengths: Tensor, size: int, ndim: int) -> Tensor:
-    """True where there is something, False in the filling.
-
-    Args:
-        lengths: (B,) how much of each item is there.
-        size: T.
-        ndim: axes of what is masked, time last.
-
-    Returns:
-        (B, 1, ..., T) of `ndim` axes.
-
-    Example:
-        >>> time_mask(torch.tensor([3, 1]), 3, 2).int().tolist()
-        [[1, 1, 1], [1, 0, 0]]
-    """
-    steps = torch.arange(size, device=lengths.device)
-    mask = steps[None] < lengths[:, None]
-    return mask.view(len(lengths), *[1] * (ndim - 2), size)
-
-
 def mask_time(x: Tensor, lengths: Tensor | None) -> Tensor:
     """`x` (B, *, T) with zeros in the filling; `x` itself without lengths.
 
@@ -79,7 +60,7 @@ def mask_time(x: Tensor, lengths: Tensor | None) -> Tensor:
     """
     if lengths is None:
         return x
-    return x.masked_fill(~time_mask(lengths, x.shape[-1], x.ndim), 0.0)
+    return x.masked_fill(~time_mask(lengths, x), 0.0)
 
 
 def masked_mean(x: Tensor, lengths: Tensor | None) -> Tensor:
@@ -104,7 +85,7 @@ def masked_max(x: Tensor, lengths: Tensor | None) -> Tensor:
     """
     if lengths is None:
         return x.amax(-1)
-    mask = time_mask(lengths.clamp(min=1), x.shape[-1], x.ndim)
+    mask = time_mask(lengths.clamp(min=1), x)
     return x.masked_fill(~mask, torch.finfo(x.dtype).min).amax(-1)
 
 
