@@ -489,6 +489,18 @@ class Tabular(FilteredBase):
         """Print up to `max_n` rows as they were before they were encoded."""
         display_rows(self.taken(np.arange(min(max_n, len(self)))).decode().items)
 
+    def to_answer(self, scores: Any, vocab: Any = None) -> dict[str, Any]:  # noqa: ARG002 - as all answers
+        """What a server tells of one row that was predicted: its targets, and what was unseen.
+
+        Args:
+            scores: the prediction, from which probabilities of classes are.
+            vocab: of no use here; the target knows its classes.
+        """
+        row = {name: self.column(name)[0] for name in self.y_names}
+        told = {} if self.schema.target is None else self.schema.target.told(row, scores)
+        unseen = {str(name): list(counted) for name, counted in self.unseen.items()}
+        return {**told, "unseen": unseen} if unseen else told
+
     def settings(self) -> dict[str, Any]:
         """The keywords by which `from_settings` makes a table like this one, without rows."""
         return {"schema": self.schema}

@@ -12,10 +12,13 @@ from torch import Tensor
 
 from layerwise.core.data.block import CategoryBlock, RegressionBlock, TransformBlock
 from layerwise.core.items import L
+from layerwise.core.serve.answers import told_of
 from layerwise.core.transforms.category import (
     Categorize,
+    Category,
     EncodedMultiCategorize,
     MultiCategorize,
+    MultiCategory,
     OneHotEncode,
 )
 from layerwise.core.transforms.numeric import RegressionSetup
@@ -58,6 +61,11 @@ class Target:
     def decode(self, values: Tensor) -> dict[Any, Array]:
         """The columns again."""
         raise NotImplementedError
+
+    def told(self, row: Mapping[Any, Any], scores: Any) -> dict[str, Any]:  # noqa: ARG002 - of classes
+        """What a server tells of a row with these targets, which the model predicted."""
+        values = {str(name): row[name] for name in self.names}
+        return {"value": row[self.names[0]]} if len(values) == 1 else {"values": values}
 
     def stats(self, values: Tensor) -> tuple[list[float], list[float]] | None:  # noqa: ARG002 - of numbers
         """Mean and deviation of each target; None for what has none."""
@@ -151,6 +159,10 @@ class _Classes(Target):
         found = [self.vocab[int(i)] for i in values.flatten()]
         return {self.names[0]: objects(found)}
 
+    def told(self, row: Mapping[Any, Any], scores: Any) -> dict[str, Any]:
+        """The class, and the probability of each."""
+        return told_of(Category(row[self.names[0]]), scores, self.vocab)
+
 
 class _Labels(Target):
     """Any number of labels a row: (N, C) zeros and ones."""
@@ -201,6 +213,14 @@ class _Labels(Target):
             return {name: hot[:, i].numpy() for i, name in enumerate(self.names)}
         found = [[self.vocab[int(i)] for i in row.nonzero().flatten()] for row in hot]
         return {self.names[0]: objects(found)}
+
+    def told(self, row: Mapping[Any, Any], scores: Any) -> dict[str, Any]:
+        """The labels, and the probability of each."""
+        if self._is_encoded:
+            found = [name for name in self.names if row[name]]
+        else:
+            found = row[self.names[0]]
+        return told_of(MultiCategory(found), scores, self.vocab)
 
 
 class Several(Target):

@@ -182,6 +182,15 @@ class TensorPoint(TensorBase):
 
     # -- showing ---------------------------------------------------------------------------
 
+    def to_answer(self, scores: Any = None, vocab: Any = None) -> dict[str, Any]:  # noqa: ARG002 - as all answers
+        """What a server tells: the points in pixels, and of which picture where that is known.
+
+        Example:
+            >>> TensorPoint.create([[2, 1]], img_size=(10, 10)).to_answer()
+            {'points': [[2.0, 1.0]], 'picture_size': [10, 10]}
+        """
+        return {"points": self.as_plain().tolist(), **_picture_size(self)}
+
     def show(self, ctx: Axes = None, **kwargs: Any) -> Axes:
         """Draw the points, in pixels, on `ctx` (axes), a new figure when None.
 
@@ -224,6 +233,15 @@ class TensorBBox(TensorPoint):
         count = pairs.shape[-2] // 2
         corners = pairs.reshape(*pairs.shape[:-2], count, 2, 2)  # two corners of x, y each
         return torch.cat([corners.amin(-2), corners.amax(-2)], -1)
+
+    def to_answer(self, scores: Any = None, vocab: Any = None) -> dict[str, Any]:  # noqa: ARG002 - as all answers
+        """What a server tells: the boxes in pixels, and of which picture where that is known.
+
+        Example:
+            >>> TensorBBox.create([[2, 1, 8, 6]], img_size=(10, 10)).to_answer()
+            {'boxes': [[2.0, 1.0, 8.0, 6.0]], 'picture_size': [10, 10]}
+        """
+        return {"boxes": self.as_plain().tolist(), **_picture_size(self)}
 
     def show(  # type: ignore[override]  # names what of matplotlib boxes take
         self, ctx: Axes = None, *, color: Any = None, width: float = 2.0, linestyle: str = "-"
@@ -279,6 +297,19 @@ class LabeledBBox:
             return None
         pairs = zip(self.lbl, scores.tolist(), strict=True)
         return [f"{label} {score:.2f}" for label, score in pairs]
+
+    def to_answer(self, scores: Any = None, vocab: Any = None) -> dict[str, Any]:  # noqa: ARG002 - as all answers
+        """What a server tells: the boxes in pixels, their labels, and how sure the model is.
+
+        Example:
+            >>> LabeledBBox(TensorBBox.create([[0, 0, 4, 4]]), ["cat"]).to_answer()
+            {'boxes': [[0.0, 0.0, 4.0, 4.0]], 'labels': ['cat']}
+        """
+        sure = getattr(self.bbox, "scores", None)
+        told = {"boxes": self.bbox.tolist(), "labels": list(map(str, self.lbl))}
+        if sure is not None:
+            told["scores"] = sure.tolist()
+        return {**told, **_picture_size(self.bbox)}
 
     def __repr__(self) -> str:
         return f"LabeledBBox of {len(self.lbl)}: {', '.join(map(str, self.lbl[:5]))}"
@@ -355,6 +386,11 @@ def _numbers(t: Any, wanted: str) -> Tensor:
 def _as_size(size: Sequence[float]) -> ImageSize:
     width, height = size
     return int(width), int(height)
+
+
+def _picture_size(x: Tensor) -> dict[str, list[int]]:
+    size = getattr(x, "img_size", None)
+    return {} if size is None else {"picture_size": [int(side) for side in size]}
 
 
 def _require_scaled(x: TensorPoint, what: str) -> None:

@@ -51,6 +51,15 @@ class TaggedWords(list[tuple[str, str]]):
     def __str__(self) -> str:
         return " ".join(word if label == "O" else f"{word}/{label}" for word, label in self)
 
+    def to_answer(self, scores: Any = None, vocab: Any = None) -> dict[str, list[str]]:  # noqa: ARG002 - as all answers
+        """What a server tells: the words, and as many labels.
+
+        Example:
+            >>> TaggedWords([("Ada", "B-PER"), ("writes", "O")]).to_answer()
+            {'words': ['Ada', 'writes'], 'labels': ['B-PER', 'O']}
+        """
+        return {"words": [word for word, _ in self], "labels": [label for _, label in self]}
+
     def show(self, ctx: Any = None, **kwargs: Any) -> Any:
         """Show as a title, or as an entry in a table."""
         return show_title(str(self), ctx=ctx, **{"label": "labels", **kwargs})
