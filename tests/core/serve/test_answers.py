@@ -14,7 +14,7 @@ from layerwise.core.display.titled import TitledStr
 from layerwise.core.learner import Learner
 from layerwise.core.nn.losses import CrossEntropyLossFlat
 from layerwise.core.serve.answers import answer_of, flat_record, plain_of, told_of
-from layerwise.core.tensors import TensorImage, TensorMask, TitledTensorScalar
+from layerwise.core.tensors import TensorCategory, TensorImage, TensorMask, TitledTensorScalar
 from layerwise.core.transforms.category import Categorize, MultiCategory
 
 DEAF = SimpleNamespace(dls=None, loss_func=None)
@@ -62,7 +62,7 @@ def test_classes_that_are_numbers_are_told_by_name():
     datasets = Datasets([3, 7] * 2, [[float], [Categorize]])
     dl = TfmdDL(datasets, bs=2)
     learn = SimpleNamespace(dls=DataLoaders(dl, dl), loss_func=CrossEntropyLossFlat())
-    decoded = datasets.tls[1].decode(torch.tensor(1))
+    decoded = datasets.tls[1].decode(TensorCategory(1))
     found = answer_of(learn, (decoded, torch.tensor(1), torch.tensor([0.25, 0.75])))
     assert found == {"label": "7", "probability": 0.75, "probabilities": {"3": 0.25, "7": 0.75}}
 
