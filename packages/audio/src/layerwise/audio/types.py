@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import torch
@@ -76,6 +76,8 @@ class AudioTensor(_Padded):
         >>> half.sr, half.nsamples, half.duration
         (8000, 4000, 0.5)
     """
+
+    media_type: ClassVar[str] = "audio/*"  # of the files that a server takes
 
     sr: int
     _item_dims = 2

@@ -27,6 +27,7 @@ from layerwise.collab.types import Rating, UserItem
 from layerwise.core.arrays import save_array
 from layerwise.core.errors import DataError
 from layerwise.core.nn.losses import MSELossFlat
+from layerwise.core.serve.intake import Column
 from layerwise.core.transforms.category import CategoryMap
 from layerwise.core.types import PathLike
 
@@ -166,6 +167,13 @@ class Ratings:
         if self.negatives is None:
             return MSELossFlat()
         return SampledSoftmaxLoss() if self.negatives == "batch" else BPRLoss()
+
+    def request_columns(self) -> list[Column]:
+        """The columns that a server takes in a row: user and item, with the ids that are known."""
+        return [
+            Column(ids.name, is_number=False, choices=list(ids.classes)[1:])
+            for ids in (self.users, self.items)
+        ]
 
     # -- splits ----------------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from torch import Tensor
 from layerwise.core.data.filtered import FilteredBase, SplitLists
 from layerwise.core.errors import DataError, nearest, warn_user
 from layerwise.core.items import L
+from layerwise.core.serve.intake import Column
 from layerwise.core.transforms.pipeline import Pipeline
 from layerwise.tabular.codes import objects
 from layerwise.tabular.display import display_rows
@@ -488,6 +489,15 @@ class Tabular(FilteredBase):
     def show(self, max_n: int = 10) -> None:
         """Print up to `max_n` rows as they were before they were encoded."""
         display_rows(self.taken(np.arange(min(max_n, len(self)))).decode().items)
+
+    def request_columns(self) -> list[Column]:
+        """The columns that a server takes in a row: the inputs, with the categories seen."""
+        categories, numbers = self.schema.read
+        seen = {name: list(self.classes.get(name, ()))[1:] for name in categories}
+        return [
+            *(Column(name, is_number=False, choices=seen[name]) for name in categories),
+            *(Column(name, is_number=True) for name in numbers),
+        ]
 
     def to_answer(self, scores: Any, vocab: Any = None) -> dict[str, Any]:  # noqa: ARG002 - as all answers
         """What a server tells of one row that was predicted: its targets, and what was unseen.

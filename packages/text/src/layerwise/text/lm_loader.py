@@ -56,6 +56,11 @@ class LMDataLoader(TfmdDL):
         [[4, 5], [10, 11]] [[5, 6], [11, 12]]
     """
 
+    unserved: ClassVar[str] = (
+        "its model predicts the next token of a text and not something about an item; "
+        "continue_text(load_learner(file), text, n_words) goes on with a text"
+    )
+
     _exported: ClassVar = ("seq_len",)
 
     # No step of single samples but those that read a document.

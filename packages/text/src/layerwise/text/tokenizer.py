@@ -57,6 +57,8 @@ class Tokenizer(Transform):
         ((#8) ['xxbos', 'xxmaj', 'it', 'is', "n't", 'xxup', 'good', '.'], 'so good')
     """
 
+    takes_text = True  # to a server: a string is a text and never the name of a file
+
     encodes = Dispatch(unchanged)
     decodes = Dispatch(unchanged)
 

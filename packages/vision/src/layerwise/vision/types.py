@@ -61,6 +61,8 @@ class PILBase(Image.Image):
     say in which `mode` they hold their pixels, and how they are shown.
     """
 
+    media_type: ClassVar[str] = "image/*"  # of the files that a server takes
+
     _mode_held: ClassVar[str] = "RGB"
     _show_args: ClassVar[dict[str, Any]] = {}
 

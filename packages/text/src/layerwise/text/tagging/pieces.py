@@ -41,6 +41,8 @@ class WordPieces(Transform):
         tok: the tokeniser.
     """
 
+    takes_text = True  # to a server
+
     encodes = Dispatch(unchanged)
 
     def __init__(self, tok: HuggingFaceTokenizer) -> None:

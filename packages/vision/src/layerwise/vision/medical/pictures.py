@@ -28,6 +28,7 @@ class PILDicom(PILBase):
     `create` shows the file as its tags say, from 0 to 1; `scaled` keeps values of the modality.
     """
 
+    media_type = "application/dicom"
     _mode_held = "F"
     _show_args: ClassVar[dict[str, Any]] = {"cmap": "gray"}
 

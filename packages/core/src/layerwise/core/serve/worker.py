@@ -1,0 +1,115 @@
+"""Predictions one after the other in a thread of their own, so that a server stays awake.
+
+A model is not asked by two threads at once: they would take turns on the same cores, and a
+transform may keep something from one item to the next.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from layerwise.core.errors import LayerwiseError
+from layerwise.core.serve.answers import Answer, answer_of
+from layerwise.core.serve.intake import intake_of
+from layerwise.core.serve.limits import Refused
+from layerwise.core.train.data_config import inference_loader
+from layerwise.core.train.predictor import Predictor
+
+__all__ = ["Found", "Worker"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found for the items of one request.
+
+    Attributes:
+        answers: one for each item.
+        notes: what there is to say besides, such as that training has not seen a user.
+    """
+
+    answers: list[Answer]
+    notes: list[str] = field(default_factory=list)
+
+
+class Worker:
+    """A learner in a thread of its own.
+
+    Args:
+        learn: as `load_learner` gave it.
+
+    Attributes:
+        intake: what it takes.
+        example: an answer to made-up numbers, which shows what answers are like; None where the
+            learner has no example.
+
+    Raises:
+        ConfigError: if nothing says what the learner takes.
+        TypeError: if its predictions cannot be told as JSON.
+    """
+
+    def __init__(self, learn: Any) -> None:
+        self.learn, self.intake = learn, intake_of(learn)
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="predictions")
+        self.example: Answer | None = self._threads.submit(self._example).result()
+
+    def submit(self, items: Sequence[Any]) -> Future[Found]:
+        """The answers to checked items, later; cancelling it leaves them out if none was begun."""
+        return self._threads.submit(self._found, list(items))
+
+    def close(self) -> None:
+        """End after what is being predicted; what waits is cancelled."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _predictor(self) -> Predictor:
+        kind = getattr(inference_loader(self.learn.dls), "predictor_type", Predictor)
+        made: Predictor = kind(self.learn, None if self.intake.kind == "row" else self.intake.skip)
+        return made
+
+    def _example(self) -> Answer | None:
+        known = getattr(self.learn, "exported_example", None)
+        if known is None:
+            return None
+        predictor, inputs = self._predictor(), tuple(known[0])
+        preds, decoded = predictor.outputs(inputs)
+        return answer_of(self.learn, next(iter(predictor.decode(inputs, preds, decoded))))
+
+    def _found(self, items: list[Any]) -> Found:
+        with warnings.catch_warnings(record=True) as noted:
+            warnings.simplefilter("always")
+            try:
+                answers = self._answers(items)
+            except LayerwiseError as error:
+                told = str(error) if len(items) == 1 else self._which(items, error)
+                raise Refused(422, told) from error
+        return Found(answers, _notes(noted))
+
+    def _answers(self, items: list[Any]) -> list[Answer]:
+        predictions = self._predictor().each(items)
+        return [answer_of(self.learn, prediction) for prediction in predictions]
+
+    def _which(self, items: list[Any], error: LayerwiseError) -> str:
+        """What is wrong, and with which item where it is wrong with one of them alone."""
+        for i, item in enumerate(items):
+            try:
+                self._answers([item])
+            except LayerwiseError as own:
+                return f"{self.intake.several}[{i}]: {own}"
+        return str(error)
+
+
+def _notes(noted: Sequence[warnings.WarningMessage]) -> list[str]:
+    """Warnings of ours for the client, without repetition; all others go to the log."""
+    found: list[str] = []
+    for each in noted:
+        if issubclass(each.category, UserWarning):
+            found.append(str(each.message))
+        else:
+            _log.warning("%s: %s", each.category.__name__, each.message)
+    return list(dict.fromkeys(found))
