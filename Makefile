@@ -7,6 +7,8 @@
 PYTHON ?= python3
 # More for the tool that the target calls: make test ARGS="-k dispatch"
 ARGS ?=
+# The tasks of the demo, all when empty: make demo TASK=vision, make demo TASK="text audio"
+TASK ?=
 # Processes that share the tests.
 WORKERS ?= auto
 # The packages that `make alone` checks.
@@ -27,7 +29,7 @@ EDITABLE := $(foreach name,$(NAMES),-e packages/$(name))
 # A change in one of these makes the environment old.
 INPUTS := pyproject.toml constraints.txt $(wildcard packages/*/pyproject.toml) \
           $(wildcard packages/*/src/layerwise/*/_version.py)
-EXAMPLES := $(sort $(filter-out examples/data/%,$(wildcard examples/*/*.py)))
+EXAMPLES := $(sort $(filter-out examples/data/% examples/demo/%,$(wildcard examples/*/*.py)))
 
 INSTALL = -m pip install -q --disable-pip-version-check --no-warn-script-location -c constraints.txt
 # Hatchling is in the environment already, so that six packages do not fetch it six times.
@@ -37,8 +39,8 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1|\2/' | \
 	  awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
-demo: $(VENV)/.stamp-demo ## Install, then train on the pictures of examples/data and show what was learnt
-	@$(BIN)/python examples/demo.py $(ARGS)
+demo: $(VENV)/.stamp-demo ## Install, then train on every kind of data in examples/data and draw it; TASK=vision: one
+	@$(BIN)/python examples/demo $(TASK) $(ARGS)
 
 test: $(VENV)/.stamp-test ## Install, then run every test but the slow ones
 	@$(BIN)/python -m pytest -q -n $(WORKERS) $(ARGS)
