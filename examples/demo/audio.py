@@ -35,16 +35,18 @@ def train(section: Section) -> Learner:
 def run(section: Section) -> Score:
     """Train, look at it, export."""
     learn = train(section)
-    learn.dls.train.show_batch(max_n=9)
+    learn.dls.train.show_batch(max_n=9, figsize=(11, 7))
     section.picture(
         "batch",
         "A batch: spectrograms, which say how loud each pitch is at each time.",
         "Nine spectrograms of spoken digits, each with its digit above",
     )
+    for file in learn.dls.valid.items[:2]:
+        section.clip(file, f"A clip: {file.name}")
     section.program(train)
     section.losses(learn)
     meaning = ClassificationInterpretation.from_learner(learn)
-    meaning.plot_top_losses(9)
+    meaning.plot_top_losses(9, figsize=(11, 7.5))
     section.picture(
         "results",
         "Where it is most wrong: prediction, truth, loss, probability. Errors are red.",

@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
 
-from section import Picture, Section, html_table
+from section import Picture, Section, captioned, html_table
 
 __all__ = ["page"]
 
@@ -19,9 +19,9 @@ body { margin: 0 auto; max-width: 62rem; padding: 1rem; background: var(--ground
   color: var(--ink); font: 1rem/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.7rem; line-height: 1.2; } h2 { margin-top: 3rem; font-size: 1.35rem; }
 a { color: var(--link); }
-p, figure, .wide, details { margin: 0 0 1.4rem; }
-figcaption, caption { color: var(--pale); font-size: .9rem; text-align: left; }
-caption { padding-bottom: .3rem; }
+p, figure, details { margin: 0 0 1.4rem; }
+figcaption { padding-bottom: .35rem; color: var(--pale); font-size: .9rem; }
+audio { display: block; max-width: 100%; }
 img { display: block; max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
 .wide, pre { overflow-x: auto; }
 pre { margin: 0; padding: .7rem .9rem; background: var(--panel); border-radius: 6px;
@@ -76,7 +76,8 @@ def _figure(picture: Picture) -> str:
     """The picture inside the page, which needs no file beside it."""
     width, height = picture.size
     data = b64encode(picture.path.read_bytes()).decode()
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
-        f'alt="{escape(picture.alt)}">\n<figcaption>{escape(picture.caption)}</figcaption></figure>'
+    image = (
+        f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
+        f'alt="{escape(picture.alt)}">'
     )
+    return captioned(image, picture.caption)

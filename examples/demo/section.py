@@ -1,9 +1,11 @@
 """What the page shows of a task; the task fills it from top to bottom."""
 
 import inspect
+import math
 import struct
 import subprocess
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -13,7 +15,7 @@ from typing import Any
 from layerwise.core.data.archive import extract_archive
 from layerwise.core.learner import Learner
 
-__all__ = ["Picture", "Section", "html_table"]
+__all__ = ["Picture", "Section", "captioned", "html_table"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Picture:
 
     Args:
         path: of the PNG file.
-        caption: a line below the picture.
+        caption: a line above the picture.
         alt: what is in it.
     """
 
@@ -118,7 +120,12 @@ class Section:
 
     def html(self, html: str, caption: str) -> None:
         """Show a piece of HTML."""
-        self.blocks.append(f"<figure>{html}<figcaption>{escape(caption)}</figcaption></figure>")
+        self.blocks.append(captioned(html, caption))
+
+    def clip(self, file: Path, caption: str) -> None:
+        """Show a sound to listen to, a FLAC file."""
+        data = b64encode(file.read_bytes()).decode()
+        self.html(f'<audio controls src="data:audio/flac;base64,{data}"></audio>', caption)
 
     def fresh_process(self, program: str, *arguments: object) -> None:
         """Run `program` in another process, which knows nothing but files, and show both.
@@ -131,8 +138,13 @@ class Section:
         if done.returncode:
             raise RuntimeError(f"the program that loads the export failed:\n{done.stderr}")
         print(done.stdout, end="")
-        self.text(program.strip(), "A fresh process, which has the exported file and this program:")
-        self.text(done.stdout.rstrip(), "What it prints.")
+        self.text(program.strip(), "A fresh process has the exported file and this program:")
+        self.text(done.stdout.rstrip(), "It prints:")
+
+
+def captioned(html: str, caption: str) -> str:
+    """HTML below its caption."""
+    return f"<figure><figcaption>{escape(caption)}</figcaption>\n{html}</figure>"
 
 
 def html_table(
@@ -143,21 +155,23 @@ def html_table(
     """HTML of a table, a row for each mapping; wrong ones are red, with a cross."""
     head = "".join(f"<th>{escape(str(name))}</th>" for name in rows[0])
     body = "\n".join(_table_row(row, bool(is_wrong and is_wrong(row))) for row in rows)
-    return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>"
-    )
+    table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table>"
+    return captioned(f'<div class="wide">{table}</div>', caption)
 
 
 def _table_row(row: Mapping[Any, Any], is_wrong: bool) -> str:
-    cells = [
-        f"{'✗ ' if is_wrong and not i else ''}{escape(_cell(cell))}"
-        for i, cell in enumerate(row.values())
-    ]
+    cells = [_cell(cell) for cell in row.values()]
+    cross = ["✗ " if is_wrong else "", *[""] * (len(cells) - 1)]
     kinds = [' class="number"' if isinstance(cell, int | float) else "" for cell in row.values()]
-    inside = "".join(f"<td{k}>{cell}</td>" for k, cell in zip(kinds, cells, strict=True))
+    inside = "".join(
+        f"<td{kind}>{mark}{escape(cell)}</td>"
+        for kind, mark, cell in zip(kinds, cross, cells, strict=True)
+    )
     return f'<tr class="wrong">{inside}</tr>' if is_wrong else f"<tr>{inside}</tr>"
 
 
 def _cell(cell: Any) -> str:
-    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)
+    """What stands in a cell; nothing for a number that is missing."""
+    if isinstance(cell, float):
+        return "" if math.isnan(cell) else f"{cell:.4g}"
+    return str(cell)

@@ -55,6 +55,19 @@ def train(section: Section) -> Learner:
     return learn
 
 
+def draw_results(learn: Learner, count: int) -> None:
+    """A column for each of the first scenes that validate, errors in the lowest row."""
+    _, axes = plt.subplots(4, count, figsize=(1.7 * count, 6.9), layout="constrained")
+    for (file, mask), column in zip(learn.dls.valid.items[:count], axes.T, strict=True):
+        found = learn.predict(file)[0]
+        truth = TensorMask(np.array(PILMask.create(mask)), codes=CODES)
+        PILImage.create(file).show(ctx=column[0])
+        truth.show(ctx=column[1], alpha=1)
+        found.show(ctx=column[2], alpha=1)
+        column[3].imshow(found != truth, cmap="Reds", vmin=0, vmax=1.2)
+        column[3].axis("off")
+
+
 def run(section: Section) -> Score:
     """Train, look at it, export."""
     section.paragraph(
@@ -62,19 +75,20 @@ def run(section: Section) -> Score:
         "known to the pixel where each of them is."
     )
     learn = train(section)
-    learn.dls.show_batch(max_n=6, figsize=(9, 6.5))
+    learn.dls.show_batch(max_n=10, nrows=2, figsize=(10, 4.2))
     section.picture(
         "batch",
         "A batch: each picture under its mask, a colour for each class.",
-        "Six scenes with coloured digits, their masks laid over them",
+        "Ten scenes with coloured digits, their masks laid over them",
     )
     section.program(train)
     section.losses(learn)
-    learn.show_results(max_n=4, figsize=(7, 13))
+    draw_results(learn, 6)
     section.picture(
         "results",
-        "Scenes that it has not seen: left the true mask, right what is predicted.",
-        "Four scenes, twice each: with the true mask and with the predicted one",
+        "Scenes that it has not seen: the picture, the true mask, what is predicted, and errors "
+        "in red.",
+        "Six scenes with their masks, what was predicted for them, and a few wrong pixels in red",
     )
     learn.export("scenes.lw")
     section.fresh_process(ELSEWHERE, *(picture for picture, _ in learn.dls.valid.items[:3]))

@@ -66,6 +66,10 @@ def run(section: Section) -> Score:
     )
     writer = train_language_model(section)
     section.program(train_language_model)
+    section.paragraph(
+        f"The language model hesitates among {writer.validate()[2]:.1f} of {len(writer.dls.vocab)} "
+        "words on average (perplexity), in reviews that it has not read."
+    )
     section.text(
         "\n\n".join(
             writer.predict(start, 25, temperature=0.7, seed=3)
@@ -80,10 +84,11 @@ def run(section: Section) -> Score:
     )
     section.program(train)
     section.losses(learn)
-    results = learn.show_results(max_n=6, ctxs=get_empty_df(6))
+    meaning = ClassificationInterpretation.from_learner(learn)
+    names = ["text", "truth", "prediction", "probability", "loss"]
     section.table(
-        [dict(zip(["text", "truth", "prediction"], row.values(), strict=True)) for row in results],
-        "What is predicted for reviews that it has not seen. Errors are red.",
+        [dict(zip(names, row.values(), strict=True)) for row in meaning.plot_top_losses(5)],
+        "Where it is most wrong, over reviews that it has not seen. Errors are red.",
         is_wrong=lambda row: row["truth"] != row["prediction"],
     )
     for text in (
@@ -91,7 +96,7 @@ def run(section: Section) -> Score:
         "The bed was lumpy and the internet was patchy. Never again.",
     ):
         section.html(highlight(learn, text).to_html(), "Which words decided?")
-    ClassificationInterpretation.from_learner(learn).plot_confusion_matrix()
+    meaning.plot_confusion_matrix(figsize=(4, 4))
     section.picture(
         "confusion",
         "What it takes for what, over all reviews of validation.",
@@ -99,7 +104,9 @@ def run(section: Section) -> Score:
     )
     learn.export("reviews.lw")
     section.fresh_process(
-        ELSEWHERE, "The bed was anything but lumpy.", "The breakfast was cold. Never again."
+        ELSEWHERE,
+        "The staff was anything but rude. Worth every cent.",
+        "The pool was icy and murky.",
     )
     guess = share_of_commonest(learn.get_preds()[1])
     return Score("accuracy", learn.validate()[1], guess, goal=0.85)

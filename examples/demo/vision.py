@@ -24,9 +24,9 @@ def train(section: Section) -> Learner:
     set_seed(42)
     path = untar_data(URLs.MNIST_SAMPLE, base=section.work)
     dls = ImageDataLoaders.from_folder(path, img_cls=PILImageBW, bs=64)
-    dls.show_batch(max_n=9)
+    dls.show_batch(max_n=12, nrows=2, figsize=(10, 3.8))
     section.picture(
-        "batch", "A batch, with the label of each picture.", "Nine handwritten threes and sevens"
+        "batch", "A batch, with the label of each picture.", "Twelve handwritten threes and sevens"
     )
     learn = Learner(dls, cnn_for(dls), metrics=accuracy, path=section.work)
     rates = learn.lr_find()
@@ -45,13 +45,13 @@ def run(section: Section) -> Score:
     section.program(train)
     section.losses(learn)
     meaning = ClassificationInterpretation.from_learner(learn)
-    meaning.plot_top_losses(9)
+    meaning.plot_top_losses(12, nrows=2, figsize=(11, 4.2))
     section.picture(
         "results",
         "Where it is most wrong: prediction, truth, loss, probability. Errors are red.",
-        "Nine digits that are hard to read, with what was predicted above each",
+        "Twelve digits that are hard to read, with what was predicted above each",
     )
-    meaning.plot_confusion_matrix()
+    meaning.plot_confusion_matrix(figsize=(4, 4))
     section.picture(
         "confusion",
         "What it takes for what, over all pictures of validation.",
