@@ -8,5 +8,6 @@ from layerwise.core.serve.intake import *
 from layerwise.core.serve.limits import *
 from layerwise.core.serve.openapi import *
 from layerwise.core.serve.page import *
+from layerwise.core.serve.page_guard import *
 from layerwise.core.serve.png import *
 from layerwise.core.serve.worker import *

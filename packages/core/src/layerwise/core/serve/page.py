@@ -14,6 +14,7 @@ from layerwise.core.errors import MissingDependencyError
 from layerwise.core.serve.answers import Answer
 from layerwise.core.serve.intake import Column, Intake
 from layerwise.core.serve.limits import Limits, Refused
+from layerwise.core.serve.page_guard import PageGuard
 from layerwise.core.serve.worker import Found, Worker
 
 __all__ = ["add_page", "make_page"]
@@ -44,6 +45,8 @@ def add_page(app: Any, worker: Worker, limits: Limits, name: str) -> Any:
             limits.seconds
         )
 
+    uploads = import_module("gradio.utils").get_upload_folder()
+    app.add_middleware(PageGuard, prefix=_PATH, uploads=uploads)
     mounted: Any = gradio.mount_gradio_app(
         app,
         make_page(ask, worker.intake, name),
@@ -122,7 +125,8 @@ def _inputs(gradio: Any, intake: Intake) -> tuple[list[Any], Callable[..., Any]]
         return fields, lambda *values: dict(zip(names, map(_given, values), strict=True))
     kind = (intake.media_type or "").partition("/")[0]
     if kind == "image" and intake.media_type == "image/*":
-        return [gradio.Image(label="Picture", type="filepath", sources=["upload"])], _contents
+        picture = gradio.Image(label="Picture", type="filepath", sources=["upload"], height=280)
+        return [picture], _contents
     if kind == "audio":
         return [gradio.Audio(label="Sound", type="filepath")], _contents
     return [gradio.File(label="File", type="filepath")], _contents
@@ -143,7 +147,7 @@ def _given(value: Any) -> Any:
 
 
 def _contents(path: str | None) -> bytes:
-    """The contents of the upload; Gradio gives paths of its own folder of uploads alone."""
+    """The contents of the upload, of which `PageGuard` knows that it is one."""
     return b"" if path is None else Path(path).read_bytes()
 
 
