@@ -50,7 +50,8 @@ def read_arguments() -> argparse.Namespace:
     options = parser.parse_args()
     for name in options.tasks:
         if name not in TASKS:
-            parser.error(f"there is no task {name!r}.{nearest(name, TASKS)} {', '.join(TASKS)}")
+            told = f"there is no task {name!r}.{nearest(name, TASKS)}"
+            parser.error(f"{told} Tasks are: {', '.join(TASKS)}")
     if not options.data.is_dir():
         parser.error(f"--data {str(options.data)!r} is no folder; name the one of examples/data")
     options.tasks = list(dict.fromkeys(options.tasks)) or list(TASKS)
