@@ -4,8 +4,8 @@ import sys
 
 if __name__ == "__main__":
     import uvicorn
-    from conftest import WordCount, made, share_of_zeros
 
+    from conftest import WordCount, made, share_of_zeros
     from layerwise.core.serve.app import create_app
     from layerwise.core.serve.limits import Limits
 
