@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for public_names
+sys.path.insert(0, str(Path(__file__).parent))  # for notebooks and public_names
 
 project = "layerwise"
 author = "the layerwise authors"
@@ -14,6 +14,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "notebooks",
     "public_names",
 ]
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
