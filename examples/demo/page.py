@@ -32,7 +32,8 @@ table { border-collapse: collapse; font-size: .92rem; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--line); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.wrong, .wrong a { color: var(--wrong); font-weight: 600; }
+td.long { min-width: 15rem; }
+.wrong { color: var(--wrong); font-weight: 600; }
 """
 
 

@@ -162,12 +162,19 @@ def html_table(
 def _table_row(row: Mapping[Any, Any], is_wrong: bool) -> str:
     cells = [_cell(cell) for cell in row.values()]
     cross = ["✗ " if is_wrong else "", *[""] * (len(cells) - 1)]
-    kinds = [' class="number"' if isinstance(cell, int | float) else "" for cell in row.values()]
+    kinds = [_kind(cell) for cell in row.values()]
     inside = "".join(
         f"<td{kind}>{mark}{escape(cell)}</td>"
         for kind, mark, cell in zip(kinds, cross, cells, strict=True)
     )
     return f'<tr class="wrong">{inside}</tr>' if is_wrong else f"<tr>{inside}</tr>"
+
+
+def _kind(cell: Any) -> str:
+    """The class of a cell: numbers stand to the right, and long texts need some width."""
+    if isinstance(cell, int | float):
+        return ' class="number"'
+    return ' class="long"' if len(str(cell)) > 60 else ""
 
 
 def _cell(cell: Any) -> str:
