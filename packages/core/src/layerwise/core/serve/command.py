@@ -39,7 +39,8 @@ def serve(
         sha256: of the file, got from whom you trust.
 
     Returns:
-        The exit code: 0, or 1 if the bundle cannot be served or the port not be listened at.
+        The exit code: 0, or 1 if the bundle cannot be served or the port not be listened at. After
+        SIGTERM the process ends by that signal, as shells and containers expect (143).
     """
     try:
         uvicorn = _uvicorn()
