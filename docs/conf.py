@@ -21,6 +21,8 @@ exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 
 html_theme = "furo"
 html_title = "layerwise"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 
 # Pages with {code-cell} blocks are run at each build, and a block that fails stops it.
 nb_execution_mode = "force"

@@ -4,6 +4,7 @@ A Sphinx extension. It reads the source without importing it; autodoc imports wh
 """
 
 import ast
+import re
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,15 +57,39 @@ def page(module: str, names: list[str]) -> str:
     return "\n".join(lines)
 
 
+def listing(package: str, modules: dict[str, list[str]]) -> str:
+    """The text of the page of one package: its modules by folder, each with what is in it."""
+    folders: dict[str, list[str]] = {}
+    for module in sorted(modules):
+        folders.setdefault(module.rpartition(".")[0], []).append(module)
+    lines = [f"# layerwise.{package}", "", "```{toctree}", ":hidden:", "", *sorted(modules), "```"]
+    for folder in sorted(folders):
+        lines += ["", f"## {folder}", ""]
+        for module in folders[folder]:
+            line = f"- [{module.rpartition('.')[2]}]({module}.md): {_summary(module)}"
+            names = ", ".join(f"`{name}`" for name in modules[module])
+            lines += [f"{line}\\", f"  {names}"] if names else [line]
+    return "\n".join([*lines, ""])
+
+
+def _summary(module: str) -> str:
+    """The first sentence of the docstring of a module, as Markdown."""
+    path = PACKAGES / module.split(".")[1] / "src" / Path(*module.split(".")).with_suffix(".py")
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    sentence = " ".join(text.partition("\n\n")[0].split())
+    return "".join(
+        part if number % 2 else part.replace("*", "\\*").replace("<", "\\<")
+        for number, part in enumerate(re.split("(`[^`]*`)", sentence))
+    )
+
+
 def write_reference(folder: Path) -> list[Path]:
     """Write one page for each module below `folder`, and one list for each package."""
     written = []
     for package in sorted(path.name for path in PACKAGES.iterdir() if (path / "src").is_dir()):
         modules = public_modules(package)
-        entries = "\n".join(sorted(modules))
-        index = f"# layerwise.{package}\n\n```{{toctree}}\n:maxdepth: 1\n\n{entries}\n```\n"
         pages = {f"{module}.md": page(module, names) for module, names in modules.items()}
-        for name, text in {f"{package}.md": index, **pages}.items():
+        for name, text in {f"{package}.md": listing(package, modules), **pages}.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

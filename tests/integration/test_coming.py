@@ -41,7 +41,7 @@ def accuracy_in(printed):
     return float(found[1])
 
 
-@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("peer", [*PEERS, "loop"])
 def test_the_program_after_learns_as_well(peer, digits, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAYERWISE_MIRROR", str(DATA))
