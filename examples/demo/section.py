@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import shutil
 import struct
 import subprocess
 import sys
@@ -68,9 +69,11 @@ class Section:
         return self.output / "work"
 
     def unpacked(self, archive: str) -> Path:
-        """The folder with what is in an archive of `data`, unpacked the first time."""
-        folder = self.work / "data" / archive.partition(".")[0]
-        return folder if folder.is_dir() else extract_archive(self.data / archive, folder)
+        """The folder with what is in an archive of `data`; what an earlier run left is replaced."""
+        folder = self.work / archive.partition(".")[0]
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        return extract_archive(self.data / archive, folder)
 
     def paragraph(self, text: str) -> None:
         """Show a paragraph of plain text."""

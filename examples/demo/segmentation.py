@@ -75,11 +75,11 @@ def run(section: Section) -> Score:
         "known to the pixel where each of them is."
     )
     learn = train(section)
-    learn.dls.show_batch(max_n=10, nrows=2, figsize=(10, 4.2))
+    learn.dls.show_batch(max_n=8, nrows=2, figsize=(9, 4.5))
     section.picture(
         "batch",
         "A batch: each picture under its mask, a colour for each class.",
-        "Ten scenes with coloured digits, their masks laid over them",
+        "Eight scenes with coloured digits, their masks laid over them",
     )
     section.program(train)
     section.losses(learn)

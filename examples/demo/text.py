@@ -58,13 +58,8 @@ def train(section: Section, vocab: list[str]) -> TextLearner:
     return learn
 
 
-def run(section: Section) -> Score:
-    """Train both, look at them, export."""
-    section.paragraph(
-        "A grammar of a few hundred words made up these reviews, so that a small net learns them "
-        "in a minute; nobody stayed in these hotels."
-    )
-    writer = train_language_model(section)
+def show_language_model(section: Section, writer: LMLearner) -> None:
+    """How good it is, and what it writes."""
     section.program(train_language_model)
     section.paragraph(
         f"The language model hesitates among {writer.validate()[2]:.1f} of {len(writer.dls.vocab)} "
@@ -77,6 +72,25 @@ def run(section: Section) -> Score:
         ),
         "What the language model writes when it is given the first words.",
     )
+
+
+def show_words(section: Section, learn: TextLearner) -> None:
+    """Which words speak for a class."""
+    for text in (
+        "The pool was icy, but I have to praise the staff, helpful as it was. Worth every cent.",
+        "The bed was lumpy and the internet was patchy. Never again.",
+    ):
+        section.html(highlight(learn, text).to_html(), "Which words decided?")
+
+
+def run(section: Section) -> Score:
+    """Train both, look at them, export."""
+    section.paragraph(
+        "A grammar of a few hundred words made up these reviews, so that a small net learns them "
+        "in a minute; nobody stayed in these hotels."
+    )
+    writer = train_language_model(section)
+    show_language_model(section, writer)
     learn = train(section, writer.dls.vocab)
     section.table(
         learn.dls.show_batch(max_n=3, ctxs=get_empty_df(3)),
@@ -91,11 +105,7 @@ def run(section: Section) -> Score:
         "Where it is most wrong, over reviews that it has not seen. Errors are red.",
         is_wrong=lambda row: row["truth"] != row["prediction"],
     )
-    for text in (
-        "The pool was icy, but I have to praise the staff, helpful as it was. Worth every cent.",
-        "The bed was lumpy and the internet was patchy. Never again.",
-    ):
-        section.html(highlight(learn, text).to_html(), "Which words decided?")
+    show_words(section, learn)
     meaning.plot_confusion_matrix(figsize=(4, 4))
     section.picture(
         "confusion",

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from base64 import b64decode
 from html.parser import HTMLParser
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
+
+
+def score(**given):
+    """A `Score` of the demo, whose folder is no package."""
+    spec = spec_from_file_location("demo_score", DEMO / "score.py")
+    module = module_from_spec(spec)
+    sys.modules["demo_score"] = module  # where the dataclass looks for its own names
+    spec.loader.exec_module(module)
+    return module.Score("accuracy", **given)
 
 
 def run(*arguments):
@@ -134,6 +144,23 @@ def test_a_package_that_is_missing_is_a_task_less(tmp_path):
     told = "audio is skipped; it needs: pip install layerwise-audio"
     assert told in done.stdout
     assert told in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("value", "guess", "goal", "is_reached"),
+    [
+        (0.91, 0.5, 0.9, True),
+        (0.89, 0.5, 0.9, False),
+        (0.7, 1.0, 0.8, True),  # an error: less is better
+        (0.9, 1.0, 0.8, False),
+        (float("nan"), 0.5, 0.9, False),
+        (float("nan"), 1.0, 0.8, False),
+    ],
+)
+def test_a_goal_is_above_or_below_the_guess(value, guess, goal, is_reached):
+    found = score(value=value, guess=guess, goal=goal)
+    assert found.is_reached == is_reached
+    assert bool(found.problem()) != is_reached
 
 
 @pytest.mark.parametrize(
