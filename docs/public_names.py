@@ -84,7 +84,7 @@ def _summary(module: str) -> str:
 
 
 def write_reference(folder: Path) -> list[Path]:
-    """Write one page for each module below `folder`, and one list for each package."""
+    """Write one page for each module in `folder`, and one list for each package; no other stays."""
     written = []
     for package in sorted(path.name for path in PACKAGES.iterdir() if (path / "src").is_dir()):
         modules = public_modules(package)
@@ -92,8 +92,11 @@ def write_reference(folder: Path) -> list[Path]:
         for name, text in {f"{package}.md": listing(package, modules), **pages}.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            if not path.exists() or path.read_text(encoding="utf-8") != text:
+                path.write_text(text, encoding="utf-8")  # so a second build reads what is new alone
             written.append(path)
+    for path in set(folder.glob("*.md")) - set(written):
+        path.unlink()  # of a module that is there no more
     return written
 
 
@@ -101,7 +104,8 @@ def plain_to_rst(kind: str, lines: list[str]) -> list[str]:
     """Docstring lines as reStructuredText that renders what the source shows.
 
     Our docstrings are plain text with `code`: a shape such as (N, *) is no emphasis, `L`s is a
-    plural, and an indented picture in the docstring of a module is to be kept as it is.
+    plural, a table has bars, and an indented picture in the docstring of a module is to be kept as
+    it is.
     """
     out: list[str] = []
     example = False
@@ -111,13 +115,23 @@ def plain_to_rst(kind: str, lines: list[str]) -> list[str]:
         if kind == "module" and line.startswith(" "):
             out += ["::", ""] if after_blank else []
             out.append(line)
-        else:
+        elif line.startswith("| ") and not example:
+            out += [".. list-table::", "   :header-rows: 1", ""] if after_blank else []
+            out += _row(line)
+        elif not line.startswith("|--"):  # what parts the head of a table from its rows
             out.append(line if example else _escape(line))
     return out
 
 
+def _row(line: str) -> list[str]:
+    cells = [_escape(cell.strip()) for cell in line.strip().strip("|").split("|")]
+    return [f"   {'* ' if number == 0 else '  '}- {cell}" for number, cell in enumerate(cells)]
+
+
 def _escape(line: str) -> str:
     parts = line.split("`")
+    for at in range(1, len(parts), 2):  # within backticks, where a backslash is one
+        parts[at] = f"`{parts[at]}`" if "\\" in parts[at] else parts[at]
     for at in range(0, len(parts), 2):  # outside of backticks
         is_argument = at == 0 and parts[0].lstrip().startswith("*")  # napoleon escapes that itself
         parts[at] = parts[at] if is_argument else parts[at].replace("*", "\\*")

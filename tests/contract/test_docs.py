@@ -64,3 +64,23 @@ def test_docstrings_render_as_the_source_shows_them(reference):
     ]  # fmt: skip
     example = [">>> print(*[1], `2`)", "*"]
     assert reference.plain_to_rst("function", example) == example
+
+
+def test_a_table_in_a_docstring_becomes_a_table_of_the_page(reference):
+    lines = ["Gives", "", "| what | keys |", "|---|---|", "| a class | `label` |", "", "and more."]
+    assert reference.plain_to_rst("function", lines) == [
+        "Gives", "", ".. list-table::", "   :header-rows: 1", "",
+        "   * - what", "     - keys", "   * - a class", "     - `label`", "", "and more.",
+    ]  # fmt: skip
+
+
+def test_a_backslash_in_code_is_kept(reference):
+    assert reference.plain_to_rst("function", ["around `/` and `\\`."]) == [
+        "around `/` and ``\\``."
+    ]
+
+
+def test_pages_of_modules_that_are_gone_go_too(reference, tmp_path):
+    (tmp_path / "layerwise.core.gone.md").write_text("# Gone")
+    reference.write_reference(tmp_path)
+    assert not (tmp_path / "layerwise.core.gone.md").exists()
