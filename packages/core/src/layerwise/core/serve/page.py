@@ -41,9 +41,11 @@ def add_page(app: Any, worker: Worker, limits: Limits, name: str) -> Any:
     gradio = _gradio()
 
     def ask(item: Any) -> Found:
-        return worker.submit([worker.intake.checked(item, worker.intake.one)]).result(
-            limits.seconds
-        )
+        checked = worker.intake.checked(item, worker.intake.one)
+        try:
+            return worker.submit([checked]).result(limits.seconds)
+        except TimeoutError:
+            raise Refused(503, f"there was no answer within {limits.seconds:g} seconds") from None
 
     uploads = import_module("gradio.utils").get_upload_folder()
     app.add_middleware(PageGuard, prefix=_PATH, uploads=uploads)
@@ -52,7 +54,7 @@ def add_page(app: Any, worker: Worker, limits: Limits, name: str) -> Any:
         make_page(ask, worker.intake, name),
         path=_PATH,
         max_file_size=limits.max_bytes,
-        show_error=True,
+        show_error=False,  # of what is refused there are errors of Gradio; others are not told
         theme=gradio.themes.Base(font=["system-ui", "sans-serif"], font_mono=["monospace"]),
         enable_monitoring=False,
         footer_links=[],
