@@ -28,6 +28,7 @@ html_css_files = ["pages.css"]
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 300
+nb_merge_streams = True  # the lines of a table are one block
 nb_ipywidgets_js: dict[str, object] = {}  # a page loads no scripts from elsewhere; bars need none
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
