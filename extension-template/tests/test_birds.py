@@ -78,9 +78,9 @@ def test_batches_and_results_are_drawn(dls):
 def test_the_command_learns_from_a_table(tmp_path, capsys):
     with (tmp_path / "songs.csv").open("w", newline="") as file:
         csv.writer(file).writerows([singer, *song] for song, singer in made_up_songs(40))
-    words = ["--data", str(tmp_path / "songs.csv"), "--out", str(tmp_path / "b.lw")]
+    words = ["--data", str(tmp_path / "songs.csv"), "--out", str(tmp_path / "run")]
     assert main(["train", "birds", *words, "--epochs", "1"]) == 0
-    assert set(load_learner(tmp_path / "b.lw").dls.vocab) == {"wren", "owl", "cuckoo"}
+    assert set(load_learner(tmp_path / "run" / "model.lw").dls.vocab) == {"wren", "owl", "cuckoo"}
 
 
 def test_a_table_with_a_song_of_another_length_is_refused(tmp_path, capsys):

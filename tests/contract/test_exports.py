@@ -26,7 +26,7 @@ PASSED_ON = {
 IMPORTED_AT_FIRST_USE = {"pd": "pandas", "plt": "matplotlib.pyplot"}
 PRELUDE = "layerwise.core.prelude"
 # A record is found by its entry point, tests import what they test with, estimators need an extra.
-NOT_IN_A_STAR = ("cli", "estimator", "plugin", "testing")
+NOT_IN_A_STAR = ("cli", "estimator", "plugin", "serve", "testing", "training")
 # Read as `engine.fit`: alone, such a name says too little.
 READ_WITH_ITS_MODULE = {"layerwise.core.train.engine"}
 TAKEN = {*dir(builtins), *sys.stdlib_module_names, "torch", "nn", "np", "pd", "plt"}

@@ -9,9 +9,6 @@ plugin = Plugin(
     api=1,
     entries={
         "block": {"SongBlock": Entry("layerwise_birds.blocks:SongBlock", "songs of one length")},
-        "command": {
-            "train.birds": Entry("layerwise_birds.commands:train", "tell birds by their songs"),
-        },
         "learner": {"song_learner": Entry("layerwise_birds.learner:song_learner", "for songs")},
         "model": {
             "song_model": Entry(
@@ -19,6 +16,9 @@ plugin = Plugin(
                 "two convolutions over time",
                 {"takes": "songs", "pretrained": False},
             ),
+        },
+        "training": {
+            "birds": Entry("layerwise_birds.training:birds_training", "birds by their songs"),
         },
         "transform": {
             "OctavePitch": Entry("layerwise_birds.transforms:OctavePitch", "pitch in octaves"),

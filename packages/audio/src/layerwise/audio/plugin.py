@@ -40,6 +40,7 @@ plugin = Plugin(
         },
         "reader": _of("files", "sounds below a folder", "AudioGetter"),
         "splitter": _of("models.build", "parameter groups of a model of sounds", "audio_split"),
+        "training": {"audio": Entry("layerwise.audio.training:audio_training", "labels of sounds")},
         "transform": {
             **_of("augment.convert", "another rate, or one channel", "DownmixMono Resample"),
             **_of("augment.cut", "silences a part", "SignalCutout SignalLoss"),

@@ -29,6 +29,9 @@ plugin = Plugin(
             **_of("feature_model", "factors of ids and of what is known of them", "FeatureDotBias"),
             **_of("models", "a network on embeddings of user and item", "EmbeddingNN"),
         },
+        "training": {
+            "collab": Entry("layerwise.collab.training:collab_training", "ratings of items"),
+        },
         "transform": {
             **_of("negatives", "items that a user did not take", "BatchNegatives DrawNegatives"),
         },

@@ -60,6 +60,13 @@ plugin = Plugin(
             **_of("train.progress", "shows how far training is", "ProgressCallback"),
             **_of("train.recorder", "keeps what was measured", "Recorder"),
         },
+        "command": {
+            **_of("cli.deploy", "writes a model for other programs", "export"),
+            **_of("cli.evaluate", "measures an exported learner", "evaluate"),
+            **_of("cli.predict", "predicts files, texts or rows", "predict"),
+            **_of("cli.training", "goes on with a run of `layerwise train`", "resume"),
+            **_of("serve.command", "answers requests over the web", "serve"),
+        },
         "data": {**_of("data.array_loader", "samples in arrays", "ArrayDataset")},
         "function": {
             **_of("items", "does nothing", "noop"),

@@ -46,11 +46,13 @@ API_LEVEL = 1
 KINDS = frozenset(
     {
         "block", "callback", "command", "data", "dataset", "function", "layer", "learner", "loss",
-        "metric", "model", "optimizer", "reader", "schedule", "splitter", "transform", "type",
+        "metric", "model", "optimizer", "reader", "schedule", "splitter", "training", "transform",
+        "type",
     }
 )  # fmt: skip
 """The kinds of names; "function" is whatever an export must find again and no other kind holds, a
-"command" becomes a word after `layerwise`, see `layerwise.core.cli.published`."""
+"command" becomes a word after `layerwise`, see `layerwise.core.cli.published`, a "training" one
+after `layerwise train`."""
 
 _GROUP = "layerwise.plugins"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*/[A-Za-z0-9_.-]+")

@@ -45,6 +45,9 @@ plugin = Plugin(
                 "models.ft_transformer:tokenizer_split", "parameter groups of an FTTransformer"
             ),
         },
+        "training": {
+            "tabular": Entry("layerwise.tabular.training:tabular_training", "a column of a table"),
+        },
         "transform": {
             "Categorify": _entry("procs:Categorify", "categories to codes"),
             "FillMissing": _entry("procs:FillMissing", "gaps to values and flags"),

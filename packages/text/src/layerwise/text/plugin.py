@@ -63,6 +63,9 @@ plugin = Plugin(
             **_of("models.encoder", "parameter groups of a model of texts",
                  "encoder_clas_split encoder_lm_split"),
         },
+        "training": {
+            "text": Entry("layerwise.text.training:text_training", "labels of texts, or texts"),
+        },
         "transform": {
             **_of("padding", "texts of a batch to one length", "Pad_Chunk Pad_Input"),
             **_of("reverse", "texts from their end", "ReverseText"),

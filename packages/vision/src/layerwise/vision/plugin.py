@@ -293,6 +293,9 @@ plugin = Plugin(
                 "layerwise.vision.unet_learner:create_unet_model", "a U-Net over any architecture"
             ),
         },
+        "training": {
+            "vision": Entry("layerwise.vision.training:vision_training", "labels of pictures"),
+        },
         "transform": {
             **{place.split(":")[1]: _item(place) for place in _ITEM_TRANSFORMS},
             "BBoxLabeler": Entry("layerwise.vision.boxes:BBoxLabeler", "boxes and their labels"),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from layerwise.core.cli.info import print_info
 from layerwise.core.cli.published import Command, commands, run_command
@@ -29,11 +31,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         published = commands()
         found = _longest(published, given)
         if found is not None:
-            return run_command(found, given[len(found.words) :])
+            with warnings.catch_warnings():
+                warnings.showwarning = _tell_warning
+                return run_command(found, given[len(found.words) :])
     except LayerwiseError as error:
         print(f"layerwise: {error}", file=sys.stderr)
         return 1
     return _run_own(given, published)
+
+
+def _tell_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as a line for who typed a command, without the line of code that gave it."""
+    print(f"layerwise: warning: {message}", file=sys.stderr)
 
 
 def _longest(published: Sequence[Command], given: Sequence[str]) -> Command | None:
@@ -49,6 +58,9 @@ def _run_own(given: Sequence[str], published: Sequence[Command] = ()) -> int:
         known = [*_OWN, *(" ".join(command.words) for command in published)]
         beginning = [name for name in known if name.split()[0] == words[0]]
         told = f" {words[0]!r} goes on with another word: {', '.join(beginning)}."
+        if beginning and {"-h", "--help"} & {*given}:
+            print(f"layerwise{told} Each has its own --help.")
+            return 0
         parser.error(
             f"no command {' '.join(words[:2])!r}."
             f"{told if beginning else nearest(words[0], known)} `layerwise --help` lists all"
@@ -69,6 +81,12 @@ def _parser(published: Sequence[Command]) -> argparse.ArgumentParser:
     teller = words.add_parser("info", help="what is installed, and what of it is broken")
     teller.add_argument("--names", action="store_true", help="all names, in place of their count")
     teller.set_defaults(run=lambda told: print_info(names=told.names))
-    for command in published:  # listed only: their arguments are made when they are run
-        words.add_parser(" ".join(command.words), help=f"{command.summary} ({command.source})")
+    # Listed only: their arguments are made when they are run.
+    for first, does in (("train", "train a model"), ("lr-find", "suggest a learning rate")):
+        kinds = [c.words[1] for c in published if c.kind == "training" and c.words[0] == first]
+        if kinds:
+            words.add_parser(first, help=f"{does} of a kind: {', '.join(kinds)}")
+    for command in published:
+        if command.kind == "command":
+            words.add_parser(" ".join(command.words), help=f"{command.summary} ({command.source})")
     return parser

@@ -22,6 +22,7 @@ from layerwise.core.testing.kinds import (
     check_metric,
     check_model,
     check_optimizer,
+    check_training,
     check_transform,
     require,
 )
@@ -160,5 +161,6 @@ _CHECKS = {
     "optimizer": _Check(
         "descends, freezes, goes on after loading", check_optimizer, (), _is_itself
     ),
+    "training": _Check("has typed arguments and gives a learner", check_training, (), _is_itself),
     "transform": _Check("repeats, decodes, keeps types, pickles", check_transform, ("x",)),
 }

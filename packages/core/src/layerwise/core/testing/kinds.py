@@ -9,7 +9,7 @@ import pickle
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +40,7 @@ __all__ = [
     "check_metric",
     "check_model",
     "check_optimizer",
+    "check_training",
     "check_transform",
     "require",
 ]
@@ -407,3 +408,20 @@ def check_command(command: Callable[..., Any]) -> None:
         starred = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         told = f"{name}: *{parameter.name} has no place in --help; name each parameter"
         require(not starred, told)
+
+
+def check_training(training: Callable[..., Any]) -> None:
+    """Nothing, where what stands behind `layerwise train` is a command that gives a learner.
+
+    Args:
+        training: the function; arguments of the command line are made of its parameters.
+
+    Raises:
+        ContractError: says what does not hold.
+    """
+    check_command(training)
+    made = get_type_hints(training).get("return")
+    told = (
+        f"{training.__name__}: annotate that it returns a Learner, which `layerwise train` trains"
+    )
+    require(isinstance(made, type) and issubclass(made, Learner), told)
