@@ -57,7 +57,7 @@ types: $(VENV)/.stamp-dev ## Check types strictly
 	@MYPYPATH=$(subst $(SPACE),:,$(EXTENSIONS)) $(BIN)/mypy packages tests $(EXTENSIONS) $(ARGS)
 
 docs: $(VENV)/.stamp-docs ## Build the documentation and run its pages
-	@$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html $(ARGS)
+	@$(BIN)/python -m sphinx -W --keep-going -q -j auto -b html docs docs/_build/html $(ARGS)
 	@echo "Open docs/_build/html/index.html"
 
 examples: $(VENV)/.stamp-test ## Run each script in examples/ on small data
