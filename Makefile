@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow lint types docs examples bench alone clean
+.PHONY: help demo test test-slow test-page lint types docs examples bench alone dist release-check clean
 
 PYTHON ?= python3
 # More for the tool that the target calls: make test ARGS="-k dispatch"
@@ -23,6 +23,7 @@ SPACE := $(subst x,,x x)
 
 VENV := .venv
 BENCH := .venv-bench
+PAGE := .venv-page
 BIN := $(VENV)/bin
 NAMES := core vision text tabular collab audio
 EDITABLE := $(foreach name,$(NAMES),-e packages/$(name))
@@ -47,6 +48,9 @@ test: $(VENV)/.stamp-test ## Install, then run every test but the slow ones
 
 test-slow: $(VENV)/.stamp-test ## Run the slow tests, and those for a GPU where there is one
 	@$(BIN)/python -m pytest -q -m "slow or gpu" $(ARGS)
+
+test-page: $(PAGE)/.stamp ## Try the page of `layerwise serve --page` in a browser, in an environment of its own
+	@$(PAGE)/bin/python -m pytest -q tests/core/serve/test_page.py $(ARGS)
 
 lint: $(VENV)/.stamp-dev ## Check format, rules of style and who imports whom
 	@$(BIN)/ruff format --check --quiet --output-format concise . || { echo "To format: $(BIN)/ruff format ."; exit 1; }
@@ -74,8 +78,18 @@ bench: $(BENCH)/.stamp ## Measure side by side with peers, in an environment of 
 alone: $(VENV)/.stamp-dev ## Build each package and extension, install it without the others, run its tests
 	@$(BIN)/python tests/alone.py $(ONLY)
 
+dist: $(VENV)/.stamp-dev ## Build a wheel and the sources of each package into dist/
+	@rm -rf dist
+	@for package in packages/*/; do \
+	  $(BIN)/python -m build --no-isolation --outdir dist $$package > /dev/null || exit 1; \
+	done
+	@ls dist
+
+release-check: $(VENV)/.stamp-pip ## See that all is ready for a release: make release-check VERSION=1.2.0
+	@$(BIN)/python tests/release.py $(VERSION)
+
 clean: ## Remove the environments and everything that was built
-	@rm -rf $(VENV) $(BENCH) docs/_build docs/reference/generated demo-output build dist \
+	@rm -rf $(VENV) $(BENCH) $(PAGE) docs/_build docs/reference/generated demo-output build dist \
 	  .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage
 	@find packages tests examples benchmarks docs -name __pycache__ -prune -exec rm -rf {} +
 
@@ -113,6 +127,19 @@ $(VENV)/.stamp-docs: $(VENV)/.stamp-pip $(INPUTS)
 	@echo "Installing layerwise and the tools of its documentation"
 	@$(BIN)/python $(INSTALL) $(LAYERWISE) --group docs
 	@touch $@ $(VENV)/.stamp-demo
+
+# Gradio takes an older Pillow than the rest, so its page has an environment of its own.
+$(PAGE)/.stamp: Makefile $(INPUTS)
+	$(check_python)
+	@echo "Making $(PAGE) with layerwise and Gradio (minutes the first time)"
+	@$(PYTHON) -m venv $(PAGE)
+	@grep -viE '^(pillow|tomlkit)==' constraints.txt > $(PAGE)/constraints.txt
+	@$(PAGE)/bin/python -m pip install -q --disable-pip-version-check -c $(PAGE)/constraints.txt \
+	  --upgrade "pip>=25.1" hatchling editables
+	@$(PAGE)/bin/python -m pip install -q --disable-pip-version-check -c $(PAGE)/constraints.txt \
+	  --no-build-isolation -e "packages/core[demo]" -e packages/vision -e packages/text \
+	  -e packages/tabular --group test playwright
+	@touch $@
 
 $(BENCH)/.stamp: Makefile $(INPUTS) $(wildcard benchmarks/requirements.txt)
 	$(check_python)

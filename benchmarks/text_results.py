@@ -3,9 +3,9 @@
 `imdb`: a language model of all 10,000 reviews, then a classifier on its encoder, trained on 5,000
 with labels and measured on 2,500; accuracy. Each side cuts texts by its own default, fastai by
 spaCy; "layerwise spacy" is ours with spaCy. `wikitext`: a language model of 62 articles, measured
-on 60 others, all words between spaces and one vocabulary for both sides; perplexity. Nets,
-dropouts, epochs, batches and rates are the same, and small enough for two cores; a seed decides
-start and order.
+on 60 others, all words between spaces, one vocabulary, the same first weights and order of articles
+for both sides; perplexity. Nets, dropouts, epochs, batches and rates are the same, and small enough
+for two cores; a seed decides start and order.
 
     LAYERWISE_MIRROR=... python benchmarks/text_results.py [--tasks imdb] [--seeds 3] [--quick]
 
@@ -14,6 +14,7 @@ start and order.
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -26,6 +27,9 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+import torch
+import torch.nn.functional as F
 
 TASKS = ("imdb", "wikitext")
 SIDES = ("layerwise", "layerwise spacy", "fastai")
@@ -114,16 +118,39 @@ def wikitext_run(side: str, path: Path, seed: int, args: argparse.Namespace) -> 
     dsets = lib.Datasets(
         articles, [[lib.Numericalize(vocab=vocab)]], splits=rows, dl_type=lib.LMDataLoader
     )
-    dls = dsets.dataloaders(bs=32, seq_len=LENGTH, num_workers=0)
+    dls = dsets.dataloaders(bs=32, seq_len=LENGTH, num_workers=0, shuffle=False)
     learn = lib.language_model_learner(
-        dls, lib.AWD_LSTM, config=net(lib, "lm", args.quick), drop_mult=0.5, pretrained=False,
-        metrics=lib.Perplexity(),
-    )  # fmt: skip
+        dls, lib.AWD_LSTM, config=net(lib, "lm", args.quick), drop_mult=0.5, pretrained=False
+    )
+    draw_weights(learn.model, seed)
+    torch.manual_seed(seed)  # of the masks of dropout, which both sides draw in the same order
     with learn.no_bar(), learn.no_logging():
         learn.fit_one_cycle(1 if args.quick else args.epochs, 1e-2)
-    with learn.no_bar():
-        perplexity = float(learn.validate()[1])
-    return {"perplexity": perplexity, "seconds": time.perf_counter() - start}
+    return {"perplexity": perplexity(learn), "seconds": time.perf_counter() - start}
+
+
+def draw_weights(model: torch.nn.Module, seed: int) -> None:
+    """The same first weights for both sides, whose models have the same parameters in one order."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            reach = 0.1 if "encoder" in name else model[0].n_hid ** -0.5
+            weight.uniform_(-reach, reach, generator=generator)
+        model[1].decoder.bias.zero_()
+
+
+def perplexity(learn: Any) -> float:
+    """Of a token, over all tokens that validate; measured here, the same for both sides."""
+    learn.model.eval()
+    learn.model.reset()
+    loss, count = 0.0, 0
+    with torch.no_grad():
+        for xb, yb in learn.dls.valid:
+            scores = learn.model(xb)[0].as_subclass(torch.Tensor)
+            target = yb.as_subclass(torch.Tensor).flatten()
+            loss += float(F.cross_entropy(scores.flatten(0, 1), target, reduction="sum"))
+            count += len(target)
+    return math.exp(loss / count)
 
 
 # ------------------------------------------------------------------------------------ all the runs
