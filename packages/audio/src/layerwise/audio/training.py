@@ -9,7 +9,7 @@ from layerwise.audio.augment.recipe import audio_aug_transforms
 from layerwise.audio.data import AudioDataLoaders
 from layerwise.audio.files import get_audio_files
 from layerwise.audio.learner import audio_learner
-from layerwise.core.errors import DataError
+from layerwise.core.data.factories import loaders_from
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.classification import accuracy
 from layerwise.core.metrics.multilabel import accuracy_multi
@@ -66,18 +66,13 @@ def audio_training(
         settings["spectrogram"] = None
     if workers is not None:
         settings["num_workers"] = workers
-    if data.is_file():
-        dls = AudioDataLoaders.from_csv(
-            data.parent, data.name, label_delim=label_delim, valid_pct=valid_pct, **settings
-        )
-    elif name_re is not None:
-        files = get_audio_files(data)
-        dls = AudioDataLoaders.from_name_re(data, files, name_re, valid_pct=valid_pct, **settings)
-    elif data.is_dir():
-        has_split = (data / "train").is_dir() and (data / "valid").is_dir()
-        dls = AudioDataLoaders.from_folder(
-            data, valid_pct=None if has_split else valid_pct, **settings
-        )
-    else:
-        raise DataError(f"{str(data)!r} is neither a folder of sounds nor a table")
+    dls = loaders_from(
+        AudioDataLoaders,
+        data,
+        get_audio_files,
+        name_re=name_re,
+        label_delim=label_delim,
+        valid_pct=valid_pct,
+        **settings,
+    )
     return audio_learner(dls, model, metrics=accuracy_multi if label_delim else accuracy)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from layerwise.core.data.factories import loaders_from
 from layerwise.core.data.source import get_image_files
-from layerwise.core.errors import DataError
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.classification import accuracy, error_rate
 from layerwise.core.metrics.multilabel import accuracy_multi
@@ -67,19 +67,14 @@ def vision_training(
     }
     if workers is not None:
         settings["num_workers"] = workers
-    if data.is_file():
-        dls = ImageDataLoaders.from_csv(
-            data.parent, data.name, label_delim=label_delim, valid_pct=valid_pct, **settings
-        )
-    elif name_re is not None:
-        files = get_image_files(data)
-        dls = ImageDataLoaders.from_name_re(data, files, name_re, valid_pct=valid_pct, **settings)
-    elif data.is_dir():
-        has_split = (data / "train").is_dir() and (data / "valid").is_dir()
-        dls = ImageDataLoaders.from_folder(
-            data, valid_pct=None if has_split else valid_pct, **settings
-        )
-    else:
-        raise DataError(f"{str(data)!r} is neither a folder of pictures nor a table")
+    dls = loaders_from(
+        ImageDataLoaders,
+        data,
+        get_image_files,
+        name_re=name_re,
+        label_delim=label_delim,
+        valid_pct=valid_pct,
+        **settings,
+    )
     metrics = accuracy_multi if label_delim else [accuracy, error_rate]
     return vision_learner(dls, model, pretrained=pretrained, weights=weights, metrics=metrics)

@@ -109,3 +109,41 @@ def _require_labels(df: Any, label_col: str | int) -> None:
             f"first at position {places}; leave them out (df.dropna(subset=[{label_col!r}])) or "
             "give them one"
         )
+
+
+def loaders_from(
+    loaders: Any,
+    data: Path,
+    get_files: Callable[..., Any],
+    *,
+    name_re: str | None,
+    label_delim: str | None,
+    valid_pct: float,
+    **settings: Any,
+) -> Any:
+    """Loaders of labelled files from wherever a command line says that they are.
+
+    Args:
+        loaders: the class with `from_csv`, `from_name_re` and `from_folder`.
+        data: a table, whose first two columns are files beside it and labels; a folder of files
+            whose names hold the label; or a folder with a folder for each label, below `train` and
+            `valid` if there are such folders.
+        get_files: finds the files below a folder.
+        name_re: a regular expression whose first group is the label in a file's name.
+        label_delim: what parts the labels of a file that has several, in a table.
+        valid_pct: the share that validates, where no folders say which do.
+        settings: for the loaders.
+
+    Raises:
+        DataError: if there is neither a file nor a folder.
+    """
+    if data.is_file():
+        return loaders.from_csv(
+            data.parent, data.name, label_delim=label_delim, valid_pct=valid_pct, **settings
+        )
+    if not data.is_dir():
+        raise DataError(f"there is neither a folder nor a table {str(data)!r}")
+    if name_re is not None:
+        return loaders.from_name_re(data, get_files(data), name_re, valid_pct=valid_pct, **settings)
+    is_split = (data / "train").is_dir() and (data / "valid").is_dir()
+    return loaders.from_folder(data, valid_pct=None if is_split else valid_pct, **settings)

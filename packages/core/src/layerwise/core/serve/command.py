@@ -15,10 +15,11 @@ __all__ = ["serve"]
 
 def serve(
     bundle: Path,
+    /,
+    *,
     host: str = "127.0.0.1",
     port: int = 8000,
     page: bool = False,
-    *,
     max_mb: float = 10,
     max_items: int = 64,
     max_waiting: int = 64,
