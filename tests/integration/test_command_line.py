@@ -63,7 +63,7 @@ def reviews(file, draw):
 
 
 def people(file, draw):
-    rows = [["age", "work", "income"]]
+    rows: list[list[object]] = [["age", "work", "income"]]
     for _ in range(200):
         age, work = int(draw.integers(20, 60)), str(draw.choice(["day", "night"]))
         rows.append([age, work, "high" if (age > 40) == (work == "day") else "low"])
@@ -71,7 +71,7 @@ def people(file, draw):
 
 
 def ratings(file, draw):
-    rows = [["user", "item", "rating"]]
+    rows: list[list[object]] = [["user", "item", "rating"]]
     rows += [[u, f"film {i}", (u + i) % 5 + 1] for u in range(12) for i in range(12)]
     return table(file, rows)
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from layerwise.audio.blocks import AudioBlock, SpecBlock
 from layerwise.audio.config import AudioConfig, SpectrogramConfig
@@ -24,10 +24,10 @@ from layerwise.core.data.factories import (
     refuse_settings,
     require_folders,
 )
+from layerwise.core.data.from_files import FromNames
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
-from layerwise.core.data.readers import ColReader, OfName, RegexLabeller, parent_label
+from layerwise.core.data.readers import ColReader, parent_label
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
-from layerwise.core.errors import MissingDependencyError
 from layerwise.core.items import listify
 from layerwise.core.transforms.transform import Transform
 from layerwise.core.types import PathLike
@@ -44,7 +44,7 @@ Columns = str | int | Sequence[str] | Sequence[int]
 _SECONDS = 0.064
 
 
-class AudioDataLoaders(DataLoaders):
+class AudioDataLoaders(FromNames):
     """Loaders for clips and their labels; batches are normalised mel spectrograms in dB.
 
     All methods take besides: `item_tfms` and `batch_tfms`, transforms on each clip and each batch,
@@ -56,6 +56,8 @@ class AudioDataLoaders(DataLoaders):
     is 64 mel bands in dB, a frame of 64 ms every 16 ms), None for batches of waveforms; `kwargs`,
     settings of the loaders (`bs`, `shuffle`, ...).
     """
+
+    _pandas: ClassVar[str] = "layerwise-audio[tables]"
 
     @classmethod
     def from_folder(
@@ -169,30 +171,6 @@ class AudioDataLoaders(DataLoaders):
         return cls.from_dblock(block, fnames, path=Path(path), **kwargs)
 
     @classmethod
-    def from_name_func(
-        cls, path: PathLike, fnames: Sequence[PathLike], label_func: Labeller, **kwargs: Any
-    ) -> DataLoaders:
-        """`from_path_func` with a function of the file's name, without its folder."""
-        refuse_settings(kwargs, (TfmdDL,), cls.from_name_func, cls.from_path_func)
-        return cls.from_path_func(path, fnames, OfName(label_func), **kwargs)
-
-    @classmethod
-    def from_path_re(
-        cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
-    ) -> DataLoaders:
-        """`from_path_func` with the first group of a regular expression that fits the path."""
-        refuse_settings(kwargs, (TfmdDL,), cls.from_path_re, cls.from_path_func)
-        return cls.from_path_func(path, fnames, RegexLabeller(pat), **kwargs)
-
-    @classmethod
-    def from_name_re(
-        cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
-    ) -> DataLoaders:
-        """`from_name_func` with the first group of a regular expression that fits the name."""
-        refuse_settings(kwargs, (TfmdDL,), cls.from_name_re, cls.from_path_func)
-        return cls.from_name_func(path, fnames, RegexLabeller(pat), **kwargs)
-
-    @classmethod
     def from_df(
         cls,
         df: Any,
@@ -268,37 +246,6 @@ class AudioDataLoaders(DataLoaders):
             batch_tfms=batch_tfms,
         )
         return cls.from_dblock(block, df, path=Path(path), **kwargs)
-
-    @classmethod
-    def from_csv(
-        cls,
-        path: PathLike,
-        csv_fname: PathLike = "labels.csv",
-        header: Any = "infer",
-        delimiter: str = ",",
-        quoting: int = 0,
-        **kwargs: Any,
-    ) -> DataLoaders:
-        """`from_df` of the table in `path / csv_fname`.
-
-        Args:
-            path: what the names of the table and of the sounds start from.
-            csv_fname: name of the table.
-            header: row of the column names, as pandas takes it.
-            delimiter: what parts the columns.
-            quoting: which quotes count, as pandas takes it.
-            kwargs: arguments of `from_df`.
-        """
-        refuse_settings(kwargs, (TfmdDL,), cls.from_csv, cls.from_df)
-        try:
-            import pandas as pd
-        except (ImportError, OSError) as error:
-            raise MissingDependencyError.of(
-                "pandas", needed_for="tables of labels", install="layerwise-audio[tables]"
-            ) from error
-        read: Any = pd.read_csv  # its stubs have no case for settings that are passed on
-        df = read(Path(path) / csv_fname, header=header, delimiter=delimiter, quoting=quoting)
-        return cls.from_df(df, path=path, **kwargs)
 
     @classmethod
     def from_lists(

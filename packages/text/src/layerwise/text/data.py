@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from layerwise.core.data.block import CategoryBlock, DataBlock
 from layerwise.core.data.factories import (
@@ -13,11 +13,11 @@ from layerwise.core.data.factories import (
     refuse_settings,
     require_folders,
 )
+from layerwise.core.data.from_files import FromTable
 from layerwise.core.data.loaders import DataLoaders
 from layerwise.core.data.readers import ColReader, parent_label
 from layerwise.core.data.source import get_text_files
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
-from layerwise.core.errors import MissingDependencyError
 from layerwise.core.types import PathLike
 from layerwise.text.blocks import TextBlock
 from layerwise.text.lm_loader import LMDataLoader
@@ -25,12 +25,10 @@ from layerwise.text.sorted_loader import SortedDL
 
 __all__ = ["TextDataLoaders"]
 
-_LOADERS = (LMDataLoader, SortedDL)
-
 Columns = str | int | Sequence[str] | Sequence[int]
 
 
-class TextDataLoaders(DataLoaders):
+class TextDataLoaders(FromTable):
     """Loaders for texts: with their labels, or for a language model (`is_lm`).
 
     All methods take besides: `text_vocab`, the tokens by their numbers, learnt when None; `is_lm`;
@@ -38,6 +36,8 @@ class TextDataLoaders(DataLoaders):
     chunk for a classifier; `backwards`, to read texts from their end; `kwargs`, settings of the
     loaders (`bs`, `val_bs`, `shuffle`, ...).
     """
+
+    _loaders: ClassVar[tuple[type, ...]] = (LMDataLoader, SortedDL)
 
     @classmethod
     def from_folder(
@@ -76,7 +76,7 @@ class TextDataLoaders(DataLoaders):
         Raises:
             FileNotFoundError: if there are no such folders; names those that there are.
         """
-        refuse_settings(kwargs, _LOADERS, cls.from_folder)
+        refuse_settings(kwargs, cls._loaders, cls.from_folder)
         get_items: Callable[..., Any] = get_text_files
         if splitter is None and valid_pct is None:
             require_folders(Path(path), train, valid)
@@ -137,7 +137,7 @@ class TextDataLoaders(DataLoaders):
             backwards: see the class.
             kwargs: see the class.
         """
-        refuse_settings(kwargs, _LOADERS, cls.from_df)
+        refuse_settings(kwargs, cls._loaders, cls.from_df)
         texts = TextBlock.from_df(
             text_col, text_vocab, is_lm=is_lm, seq_len=seq_len, backwards=backwards, tok=tok_tfm,
             tok_text_col=tok_text_col,
@@ -153,39 +153,3 @@ class TextDataLoaders(DataLoaders):
             else ColSplitter(valid_col),
         )
         return cls.from_dblock(block, df, path=Path(path), **kwargs)
-
-    @classmethod
-    def from_csv(
-        cls,
-        path: PathLike,
-        csv_fname: PathLike = "labels.csv",
-        header: Any = "infer",
-        delimiter: str | None = None,
-        quoting: int = 0,
-        **kwargs: Any,
-    ) -> DataLoaders:
-        """`from_df` of the table in `path / csv_fname`.
-
-        Args:
-            path: what the name of the table starts from.
-            csv_fname: name of the table.
-            header: row of the column names, as pandas takes it; None where there is none.
-            delimiter: what parts the columns; a comma when None.
-            quoting: which quotes count, as pandas takes it.
-            kwargs: arguments of `from_df`.
-
-        Raises:
-            MissingDependencyError: without pandas.
-        """
-        refuse_settings(kwargs, _LOADERS, cls.from_csv, cls.from_df)
-        try:
-            import pandas as pd
-        except (ImportError, OSError) as error:
-            raise MissingDependencyError.of(
-                "pandas", needed_for="tables of texts", install="pandas"
-            ) from error
-        read: Any = pd.read_csv  # its stubs have no case for settings that are passed on
-        df = read(
-            Path(path) / csv_fname, header=header, delimiter=delimiter or ",", quoting=quoting
-        )
-        return cls.from_df(df, path=path, **kwargs)

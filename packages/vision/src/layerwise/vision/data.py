@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from layerwise.core.data.block import (
     CategoryBlock,
@@ -16,11 +16,11 @@ from layerwise.core.data.factories import (
     refuse_settings,
     require_folders,
 )
+from layerwise.core.data.from_files import FromNames
 from layerwise.core.data.loaders import DataLoaders, TfmdDL
-from layerwise.core.data.readers import ColReader, OfName, RegexLabeller, parent_label
+from layerwise.core.data.readers import ColReader, parent_label
 from layerwise.core.data.source import get_image_files
 from layerwise.core.data.split import ColSplitter, GrandparentSplitter, RandomSplitter
-from layerwise.core.errors import MissingDependencyError
 from layerwise.core.types import PathLike
 from layerwise.vision.blocks import ImageBlock, MaskBlock
 from layerwise.vision.types import PILBase, PILImage
@@ -31,12 +31,14 @@ Labeller = Callable[[Any], Any]
 Columns = str | int | Sequence[str] | Sequence[int]
 
 
-class ImageDataLoaders(DataLoaders):
+class ImageDataLoaders(FromNames):
     """Loaders for pictures and their labels.
 
     All methods take besides: `item_tfms` and `batch_tfms`, transforms on each sample and each
     batch; `img_cls`, the type of picture; `kwargs`, settings of the loaders (`bs`, ...).
     """
+
+    _pandas: ClassVar[str] = "layerwise-vision[tables]"
 
     @classmethod
     def from_folder(
@@ -121,30 +123,6 @@ class ImageDataLoaders(DataLoaders):
         return cls.from_dblock(block, fnames, path=Path(path), **kwargs)
 
     @classmethod
-    def from_name_func(
-        cls, path: PathLike, fnames: Sequence[PathLike], label_func: Labeller, **kwargs: Any
-    ) -> DataLoaders:
-        """`from_path_func` with a function of the file's name, without its folder."""
-        refuse_settings(kwargs, (TfmdDL,), cls.from_name_func, cls.from_path_func)
-        return cls.from_path_func(path, fnames, OfName(label_func), **kwargs)
-
-    @classmethod
-    def from_path_re(
-        cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
-    ) -> DataLoaders:
-        """`from_path_func` with the first group of a regular expression that fits the path."""
-        refuse_settings(kwargs, (TfmdDL,), cls.from_path_re, cls.from_path_func)
-        return cls.from_path_func(path, fnames, RegexLabeller(pat), **kwargs)
-
-    @classmethod
-    def from_name_re(
-        cls, path: PathLike, fnames: Sequence[PathLike], pat: str, **kwargs: Any
-    ) -> DataLoaders:
-        """`from_name_func` with the first group of a regular expression that fits the name."""
-        refuse_settings(kwargs, (TfmdDL,), cls.from_name_re, cls.from_path_func)
-        return cls.from_name_func(path, fnames, RegexLabeller(pat), **kwargs)
-
-    @classmethod
     def from_df(
         cls,
         df: Any,
@@ -202,37 +180,6 @@ class ImageDataLoaders(DataLoaders):
             batch_tfms=batch_tfms,
         )
         return cls.from_dblock(block, df, path=Path(path), **kwargs)
-
-    @classmethod
-    def from_csv(
-        cls,
-        path: PathLike,
-        csv_fname: PathLike = "labels.csv",
-        header: Any = "infer",
-        delimiter: str = ",",
-        quoting: int = 0,
-        **kwargs: Any,
-    ) -> DataLoaders:
-        """`from_df` of the table in `path / csv_fname`.
-
-        Args:
-            path: what the names of the table and of the pictures start from.
-            csv_fname: name of the table.
-            header: row of the column names, as pandas takes it.
-            delimiter: what parts the columns.
-            quoting: which quotes count, as pandas takes it.
-            kwargs: arguments of `from_df`.
-        """
-        refuse_settings(kwargs, (TfmdDL,), cls.from_csv, cls.from_df)
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise MissingDependencyError.of(
-                "pandas", needed_for="tables of labels", install="layerwise-vision[tables]"
-            ) from error
-        read: Any = pd.read_csv  # its stubs have no case for settings that are passed on
-        df = read(Path(path) / csv_fname, header=header, delimiter=delimiter, quoting=quoting)
-        return cls.from_df(df, path=path, **kwargs)
 
     @classmethod
     def from_lists(

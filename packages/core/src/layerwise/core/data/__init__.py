@@ -10,6 +10,7 @@ from layerwise.core.data.download import *
 from layerwise.core.data.explain import *
 from layerwise.core.data.fetch import *
 from layerwise.core.data.filtered import *
+from layerwise.core.data.from_files import *
 from layerwise.core.data.loader import *
 from layerwise.core.data.loaders import *
 from layerwise.core.data.members import *

@@ -38,7 +38,9 @@ def refuse_settings(
     own = {name for taker in takers for name in signature(taker).parameters}
     options = {name for loader in loaders for name in loader_options(loader)}
     known = (own | options) - {"self", "kwargs"}
-    called = ".".join(factories[0].__qualname__.split(".")[-2:])
+    owner = getattr(factories[0], "__self__", None)  # a subclass says its own name
+    called = f"{owner.__name__}." if isinstance(owner, type) else ""
+    called += factories[0].__name__
     refuse_unknown(called, set(settings) - known, known)
 
 
