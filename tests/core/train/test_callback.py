@@ -436,3 +436,15 @@ def test_methods_with_other_names_are_nobodys_business(make_learner, recwarn):
 
     make_learner(cbs=Helper())
     assert not [w for w in recwarn if "is no event" in str(w.message)]
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_value_where_the_order_stands_is_named(side):
+    class Keeps(Callback):
+        def __init__(self):
+            super().__init__()
+            setattr(self, side, torch.zeros(2))
+
+    for cbs in ([Keeps(), Recorder()], [Recorder(), Keeps()]):
+        with pytest.raises(TypeError, match=rf"Keeps.{side} holds .*under another name"):
+            _ordered(cbs)

@@ -285,6 +285,7 @@ def _ordered(cbs: Iterable[Callback]) -> list[Callback]:
     earlier: dict[int, set[int]] = {rank[id(cb)]: set() for cb in ranked}
     for cb in ranked:
         _check_sides(cb)
+    for cb in ranked:
         for other in ranked:
             if other is cb:
                 continue
@@ -304,8 +305,9 @@ def _check_sides(cb: Callback) -> None:
         for kind in kinds if isinstance(kinds, tuple) else (kinds,):
             if not isinstance(kind, type):
                 raise TypeError(
-                    f"{type(cb).__name__}.{side} holds {kind!r}; give the class itself, as in "
-                    f"{side} = (Recorder,)"
+                    f"{type(cb).__name__}.{side} holds {kind!r:.100}; it says which callbacks are "
+                    f"called {'earlier' if side == 'after' else 'later'}: give the class itself, as "
+                    f"in {side} = (Recorder,), and keep anything else under another name"
                 )
 
 
