@@ -304,10 +304,11 @@ def _check_sides(cb: Callback) -> None:
     for side, kinds in (("after", cb.after), ("before", cb.before)):
         for kind in kinds if isinstance(kinds, tuple) else (kinds,):
             if not isinstance(kind, type):
+                when = "earlier" if side == "after" else "later"
                 raise TypeError(
                     f"{type(cb).__name__}.{side} holds {kind!r:.100}; it says which callbacks are "
-                    f"called {'earlier' if side == 'after' else 'later'}: give the class itself, as "
-                    f"in {side} = (Recorder,), and keep anything else under another name"
+                    f"called {when}: give the class itself, as in {side} = (Recorder,), and keep "
+                    "anything else under another name"
                 )
 
 
