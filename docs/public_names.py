@@ -47,13 +47,24 @@ def _literal_all(path: Path) -> list[str]:
 def page(module: str, names: list[str]) -> str:
     """The text of the page of one module: what its docstring says, then each name.
 
-    The names of the prelude are torch's and numpy's own, so they are listed and not explained.
+    The names of the prelude are torch's and numpy's own, so they are listed and not explained. The
+    pages stand in no tree of contents: hundreds of them would be drawn on each page of the site.
     """
     if module == "layerwise.core.prelude":
         members = ["   :no-members:", "", "Passes on: " + ", ".join(f"`{name}`" for name in names)]
     else:
         members = [f"   :members: {', '.join(names)}" if names else "   :no-members:"]
-    lines = [f"# {module}", "", "```{eval-rst}", f".. automodule:: {module}", *members, "```", ""]
+    package = module.split(".")[1]
+    lines = [
+        "---",
+        "orphan: true",
+        "---",
+        "",
+        f"# {module}",
+        "",
+        f"A module of [{package}]({package}.md).",
+    ]
+    lines += ["", "```{eval-rst}", f".. automodule:: {module}", *members, "```", ""]
     return "\n".join(lines)
 
 
@@ -62,7 +73,7 @@ def listing(package: str, modules: dict[str, list[str]]) -> str:
     folders: dict[str, list[str]] = {}
     for module in sorted(modules):
         folders.setdefault(module.rpartition(".")[0], []).append(module)
-    lines = [f"# layerwise.{package}", "", "```{toctree}", ":hidden:", "", *sorted(modules), "```"]
+    lines = [f"# layerwise.{package}"]
     for folder in sorted(folders):
         lines += ["", f"## {folder}", ""]
         for module in folders[folder]:
