@@ -1,16 +1,19 @@
 """Predictions one after the other in a thread of their own, so that a server stays awake.
 
 A model is not asked by two threads at once: they would take turns on the same cores, and a
-transform may keep something from one item to the next.
+transform may keep something from one item to the next. What waits while a batch is predicted
+becomes the next batch, whoever asked.
 """
 
 from __future__ import annotations
 
 import logging
 import warnings
+from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from layerwise.core.errors import LayerwiseError
@@ -23,6 +26,7 @@ from layerwise.core.train.predictor import Predictor
 __all__ = ["Found", "Worker"]
 
 _log = logging.getLogger(__name__)
+_TOGETHER = 32  # items of waiting requests that are predicted at once, where none has more
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,14 @@ class Found:
 
     answers: list[Answer]
     notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The items of one request, and where what is found for them goes."""
+
+    items: list[Any]
+    found: Future[Found]
 
 
 class Worker:
@@ -57,15 +69,51 @@ class Worker:
     def __init__(self, learn: Any) -> None:
         self.learn, self.intake = learn, intake_of(learn)
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="predictions")
+        self._waiting: deque[_Asked] = deque()
         self.example: Answer | None = self._threads.submit(self._example).result()
 
     def submit(self, items: Sequence[Any]) -> Future[Found]:
         """The answers to checked items, later; cancelling it leaves them out if none was begun."""
-        return self._threads.submit(self._found, list(items))
+        asked = _Asked(list(items), Future())
+        self._waiting.append(asked)
+        self._threads.submit(self._next)
+        return asked.found
 
     def close(self) -> None:
         """End after what is being predicted; what waits is cancelled."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        while self._waiting:
+            self._waiting.popleft().found.cancel()
+
+    def _next(self) -> None:
+        """Predict for the requests that wait, as many as are predicted at once."""
+        taken: list[_Asked] = []
+        count = 0
+        while self._waiting and (not taken or count + len(self._waiting[0].items) <= _TOGETHER):
+            asked = self._waiting.popleft()
+            if asked.found.set_running_or_notify_cancel():
+                taken.append(asked)
+                count += len(asked.items)
+        if taken:  # otherwise an earlier call has done it
+            self._tell(taken)
+
+    def _tell(self, taken: list[_Asked]) -> None:
+        """Find and tell all; each alone where one fails, or something is to be said of one."""
+        try:
+            found = self._found([item for asked in taken for item in asked.items])
+        except Exception as error:
+            if len(taken) == 1:
+                taken[0].found.set_exception(error)
+                return
+        else:
+            if len(taken) == 1 or not found.notes:
+                answers = iter(found.answers)
+                for asked in taken:
+                    own = list(islice(answers, len(asked.items)))
+                    asked.found.set_result(Found(own, found.notes))
+                return
+        for asked in taken:
+            self._tell([asked])
 
     def _predictor(self) -> Predictor:
         kind = getattr(inference_loader(self.learn.dls), "predictor_type", Predictor)
