@@ -197,6 +197,13 @@ def test_resume_says_what_is_wrong_with_a_folder(tmp_path, capsys):
     (tmp_path / "config.json").write_text("{}")
     assert main(["resume", str(tmp_path)]) == 1
     assert "is damaged" in capsys.readouterr().err
+    newer = {"format": "layerwise-run-9", "training": "gone/numbers", "settings": {}}
+    (tmp_path / "config.json").write_text(json.dumps(newer))
+    assert main(["resume", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert "is of the format 'layerwise-run-9'" in told
+    assert "go on with the version that wrote it" in told
+    assert "damaged" not in told
     known = {"format": "layerwise-run-1", "training": "gone/numbers", "settings": {}}
     (tmp_path / "config.json").write_text(json.dumps(known))
     assert main(["resume", str(tmp_path)]) == 1

@@ -66,7 +66,9 @@ def items_of(intake: Intake, inputs: Sequence[str], column: str) -> Iterator[Giv
 
 def _files(word: str, media_type: str | None) -> Found:
     if word == "-":
-        raise ConfigError('"-" stands for texts; this learner takes files')
+        raise ConfigError(
+            '"-" stands for texts; this learner takes files, so name files or folders'
+        )
     path = Path(word)
     if not path.is_dir():
         yield word, path.read_bytes

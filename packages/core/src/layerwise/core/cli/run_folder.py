@@ -80,15 +80,22 @@ class RunFolder:
         path = self.path / CONFIG
         try:
             found = json.loads(path.read_text("utf8"))
-            if found["format"] != FORMAT:
-                raise ConfigError(f"{path} is of the format {found['format']!r}, not {FORMAT!r}")
-            return str(found["training"]), dict(found["settings"])
+            told = found["format"], str(found["training"]), dict(found["settings"])
         except FileNotFoundError as error:
             raise ConfigError(
-                f"{self.path} holds no {CONFIG}, so no `layerwise train` has run in it"
+                f"{self.path} holds no {CONFIG}, so no `layerwise train` has run in it; give "
+                "the folder that its --out named"
             ) from error
         except (ValueError, TypeError, KeyError) as error:
-            raise ConfigError(f"{path} is damaged: {error!r}") from error
+            raise ConfigError(
+                f"{path} is damaged ({error!r}); train anew in another folder"
+            ) from error
+        if told[0] != FORMAT:
+            raise ConfigError(
+                f"{path} is of the format {told[0]!r}, and this version of layerwise reads "
+                f"{FORMAT!r}; go on with the version that wrote it, or train anew"
+            )
+        return told[1:]
 
     def write(self, name: str, content: Mapping[str, Any]) -> Path:
         """Write a JSON file of the folder, whole."""
