@@ -50,7 +50,7 @@ def plot_items(
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise MissingDependencyError.of(
-            "matplotlib", needed_for="Figures", install="layerwise-core[plot]"
+            "matplotlib", needed_for="figures", install="layerwise-core[plot]"
         ) from error
     data = ratings_of(learn)
     if items is None:

@@ -33,7 +33,7 @@ try:
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError as error:
     raise MissingDependencyError.of(
-        "scikit-learn", needed_for="Estimators", install="layerwise-core[sklearn]"
+        "scikit-learn", needed_for="estimators", install="layerwise-core[sklearn]"
     ) from error
 
 __all__ = ["LearnerClassifier", "LearnerRegressor"]

@@ -226,6 +226,6 @@ def _pandas() -> Any:
         import pandas
     except (ImportError, OSError) as error:
         raise MissingDependencyError.of(
-            "pandas", needed_for="tables of texts", install="pandas"
+            "pandas", needed_for="tables of texts", install="layerwise-text[tables]"
         ) from error
     return pandas

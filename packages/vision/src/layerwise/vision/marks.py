@@ -138,6 +138,6 @@ def _matplotlib() -> tuple[Any, Any, Any]:
         from matplotlib import patches, patheffects
     except ImportError as error:
         raise MissingDependencyError.of(
-            "matplotlib", needed_for="Figures", install="layerwise-core[plot]"
+            "matplotlib", needed_for="figures", install="layerwise-core[plot]"
         ) from error
     return plt, patches, patheffects

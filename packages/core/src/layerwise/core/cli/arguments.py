@@ -26,7 +26,7 @@ def tyro_module() -> Any:
         import tyro
     except (ImportError, OSError) as error:
         raise MissingDependencyError.of(
-            "tyro", needed_for="Commands with typed arguments", install="layerwise-core[cli]"
+            "tyro", needed_for="commands with typed arguments", install="layerwise-core[cli]"
         ) from error
     return tyro
 

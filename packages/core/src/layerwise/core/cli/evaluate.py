@@ -70,7 +70,7 @@ def _items(data: Path, media_type: str | None) -> Any:
         import pandas as pd
     except (ImportError, OSError) as error:
         raise MissingDependencyError.of(
-            "pandas", needed_for="Tables with labels", install="pandas"
+            "pandas", needed_for="tables with labels", install="pandas"
         ) from error
     return pd.read_csv(data, skipinitialspace=True, sep="\t" if ".tsv" in data.suffixes else ",")
 

@@ -33,7 +33,7 @@ def _pyplot() -> Any:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise MissingDependencyError.of(
-            "matplotlib", needed_for="Figures", install="layerwise-core[plot]"
+            "matplotlib", needed_for="figures", install="layerwise-core[plot]"
         ) from error
     return plt
 

@@ -102,7 +102,7 @@ def _fastapi() -> Any:
         import python_multipart  # noqa: F401 - FastAPI reads forms with it
     except (ImportError, OSError) as error:
         raise MissingDependencyError.of(
-            "fastapi, with python-multipart", needed_for="Servers", install="layerwise-core[serve]"
+            "fastapi, with python-multipart", needed_for="servers", install="layerwise-core[serve]"
         ) from error
     return fastapi
 

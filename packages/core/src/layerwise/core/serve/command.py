@@ -70,6 +70,6 @@ def _uvicorn() -> Any:
         import uvicorn
     except (ImportError, OSError) as error:
         raise MissingDependencyError.of(
-            "uvicorn", needed_for="Servers", install="layerwise-core[serve]"
+            "uvicorn", needed_for="servers", install="layerwise-core[serve]"
         ) from error
     return uvicorn

@@ -103,7 +103,7 @@ def _gradio() -> Any:
         return import_module("gradio")
     except (ImportError, OSError) as error:
         raise MissingDependencyError.of(
-            "gradio", needed_for="Pages", install="layerwise-core[demo]"
+            "gradio", needed_for="pages", install="layerwise-core[demo]"
         ) from error
 
 

@@ -241,7 +241,7 @@ def make_shapes(
         from PIL import Image, ImageDraw
     except ImportError as error:
         raise MissingDependencyError.of(
-            "pillow", needed_for="Pictures", install="layerwise-vision"
+            "pillow", needed_for="pictures", install="layerwise-vision"
         ) from error
     if unknown := set(classes) - {"circle", "square", "triangle"}:
         raise ValueError(f"no shapes {sorted(unknown)}; there are circle, square and triangle")
