@@ -163,7 +163,7 @@ def test_pictures_too_small_for_its_steps_are_told():
 
 
 def test_inputs_without_images_are_refused(make_learner):
-    with pytest.raises(ValueError, match="found no images among the inputs"):
+    with pytest.raises(ValueError, match="found no pictures among the inputs"):
         make_learner(cbs=ProgressiveResizing()).fit(1)
 
 

@@ -143,7 +143,7 @@ def test_features_are_counted_with_larger_images_where_needed():
 
 
 def test_a_body_that_never_works_is_explained():
-    with pytest.raises(ValueError, match="fails for images up to 2048") as caught:
+    with pytest.raises(ValueError, match="fails for pictures up to 2048") as caught:
         num_features_model(nn.Sequential(nn.Conv2d(1, 2, 1, stride=64), nn.Conv2d(3, 5, 1)))
     assert isinstance(caught.value.__cause__, RuntimeError)
 

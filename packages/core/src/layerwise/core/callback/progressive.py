@@ -1,4 +1,4 @@
-"""`ProgressiveResizing`: training begins with small images, which cost less."""
+"""`ProgressiveResizing`: training begins with small pictures, which cost less."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ Size = tuple[int, int]
 
 
 class ProgressiveResizing(Callback):
-    """Trains on images that grow from small to their size (Howard, "DAWNBench", 2018).
+    """Trains on pictures that grow from small to their size (Howard, "DAWNBench", 2018).
 
     The batch is resized on its device, by interpolation, after all augmentation. Targets that are
     images as large as the inputs are resized with them: masks and whole numbers to the nearest
     pixel, others like the inputs. Validation and prediction see full size. Sizes follow from
     `pct_train`, so a training that goes on has the same.
 
-    Reads `pct_train`, `batch`; changes images in `xb` and `yb`, in `before_batch`; publishes
+    Reads `pct_train`, `batch`; changes pictures in `xb` and `yb`, in `before_batch`; publishes
     "image_size" when it changes.
 
     Args:
-        initial: side of the first images as a share of the whole. Half a side is a quarter of the
+        initial: side of the first pictures as a share of the whole. Half a side is a quarter of the
             cost.
         start: share of the training with the first size.
-        finish: share of the training after which images are whole. The last fifth at full size is
+        finish: share of the training after which pictures are whole. The last fifth at full size is
             where the model gets used to what it will see (as in MosaicML's Composer).
         multiple: sides are multiples of this, since few sizes run faster than many: kernels are
             chosen, and models compiled, for each.
@@ -78,7 +78,7 @@ class ProgressiveResizing(Callback):
         self.size: Size | list[int] | None = None
 
     def size_at(self, pct_train: float, full: Size) -> Size:
-        """The size of images after a share of the training.
+        """The size of pictures after a share of the training.
 
         Args:
             pct_train: the share.
@@ -104,12 +104,12 @@ class ProgressiveResizing(Callback):
         full = next((_size(x) for x in learn.xb if _is_images(x)), None)
         if full is None:
             raise ValueError(
-                "ProgressiveResizing found no images among the inputs: a tensor of (batch, "
+                "ProgressiveResizing found no pictures among the inputs: a tensor of (batch, "
                 "channels, height, width) with floating numbers"
             )
         if self.size is None and self.initial < 1 and self.size_at(0.0, full) == full:
             warnings.warn(
-                f"ProgressiveResizing leaves these images as they are: {full[0]} x {full[1]} is "
+                f"ProgressiveResizing leaves these pictures as they are: {full[0]} x {full[1]} is "
                 f"too small for its steps; give a smaller multiple than {self.multiple}",
                 stacklevel=2,
             )
@@ -142,7 +142,7 @@ def _masks(batch: Any, inputs: int, targets: int) -> list[bool]:
 
 
 def _resized(x: Any, full: Size, size: Size, *, nearest: bool) -> Any:
-    """`x` at another size if it is images of the size `full`, else as it is."""
+    """`x` at another size if it is pictures of the size `full`, else as it is."""
     if not isinstance(x, Tensor) or x.ndim not in (3, 4) or _size(x) != full:
         return x
     images = x if x.ndim == 4 else x[:, None]  # (B, C, H, W)

@@ -224,10 +224,10 @@ def model_sizes(m: nn.Module, size: Sequence[int] = (64, 64)) -> list[torch.Size
 def num_features_model(m: nn.Module) -> int:
     """The number of channels that the last child of `m` returns.
 
-    Tries images of 64 pixels a side, then larger ones: deep models leave nothing of small ones.
+    Tries pictures of 64 pixels a side, then larger ones: deep models leave nothing of small ones.
 
     Raises:
-        ValueError: if `m` fails for images up to 2048 pixels a side; the last error is the cause.
+        ValueError: if `m` fails for pictures up to 2048 pixels a side; the last error is the cause.
     """
     side = 64
     while True:
@@ -236,7 +236,7 @@ def num_features_model(m: nn.Module) -> int:
         except (RuntimeError, ValueError) as error:
             if side >= 2048:
                 raise ValueError(
-                    f"{type(m).__name__} fails for images up to {side} pixels a side, so its "
+                    f"{type(m).__name__} fails for pictures up to {side} pixels a side, so its "
                     "features could not be counted; give a body that takes "
                     "(batch, channels, height, width)"
                 ) from error
