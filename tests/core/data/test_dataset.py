@@ -113,7 +113,7 @@ def test_what_is_learnt_is_learnt_from_training_and_shared_by_all_splits():
 def test_a_missing_split_is_named():
     with pytest.raises(DataError, match="TfmdLists has no splits; pass splits="):
         TfmdLists([1], None).train
-    with pytest.raises(DataError, match="there are 2 splits, so none with index 2"):
+    with pytest.raises(DataError, match="there is no split 2; there are 2, 0 to 1"):
         TfmdLists([1, 2], None, splits=[[0], [1]]).subset(2)
 
 

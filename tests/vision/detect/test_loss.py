@@ -129,7 +129,7 @@ def test_half_precision_outputs_are_compared_in_full():
 
 
 def test_wrong_settings_and_labels_are_told():
-    with pytest.raises(ValueError, match='"giou" or "l1"'):
+    with pytest.raises(ValueError, match="give 'giou' or 'l1'"):
         RetinaLoss(box_loss="l2")
     with pytest.raises(ValueError, match="low <= high"):
         RetinaLoss(low=0.6)

@@ -77,7 +77,8 @@ class FeatureDotBias(EmbeddingDotBias):
             if own.shape != given.shape:
                 raise ValueError(
                     f"features of {name} of shape {tuple(given.shape)} for a model made for "
-                    f"{tuple(own.shape)}"
+                    f"{tuple(own.shape)}; give those of the same ids and columns, or make the "
+                    "model anew"
                 )
             own.copy_(given)
         return self

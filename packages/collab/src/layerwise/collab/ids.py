@@ -94,7 +94,9 @@ class Ids:
     def trained_on(self, mask: NDArray[np.bool_]) -> Ids:
         """The same ids, of which training has those in `mask`: one truth value for each code."""
         if len(mask) != len(self):
-            raise DataError(f"{len(mask)} truth values for {len(self)} codes of {self.name!r}")
+            raise DataError(
+                f"{len(mask)} truth values for {len(self)} codes of {self.name!r}; give one each"
+            )
         same = copy.copy(self)
         same.trained = mask & (np.arange(len(self)) > 0)
         return same

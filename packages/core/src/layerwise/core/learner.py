@@ -310,7 +310,9 @@ class Learner(TrainState):
         if self._opt is None or reset:
             self.create_opt()
         if self._opt is None:
-            raise ValueError("create_opt has made no optimizer")
+            raise ValueError(
+                f"create_opt of {type(self).__name__} has made no optimizer; it has to set self.opt"
+            )
         return self._opt
 
     def create_opt(self) -> None:

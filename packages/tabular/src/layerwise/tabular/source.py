@@ -85,7 +85,9 @@ class Source:
             return
         lengths = {name: len(value) for name, value in data.items()}
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"columns of different lengths: {lengths}")
+            raise ValueError(
+                f"columns of different lengths: {lengths}; give as many values in each"
+            )
         self._given(list(data), next(iter(lengths.values())), lambda name: _of_values(data[name]))
 
     def _rows(self, data: Sequence[Any]) -> None:

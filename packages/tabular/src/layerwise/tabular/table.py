@@ -99,7 +99,9 @@ class Tabular(FilteredBase):
             ValueError: if there are not as many values as rows.
         """
         if len(values) != len(self):
-            raise ValueError(f"{len(values)} values of column {name!r} for {len(self)} rows")
+            raise ValueError(
+                f"{len(values)} values of column {name!r} for {len(self)} rows; give one for each"
+            )
         if self._rows is not None:
             raise ValueError("the columns of a split are those of the whole table; set them there")
         self._arrays.columns[name] = values

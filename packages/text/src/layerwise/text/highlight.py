@@ -140,7 +140,9 @@ def highlight(
             a whole.
     """
     if method not in _METHODS:
-        raise ValueError(f"method={method!r}.{nearest(method, _METHODS)} {' or '.join(_METHODS)}")
+        raise ValueError(
+            f"method={method!r}; give one of {', '.join(_METHODS)}.{nearest(method, _METHODS)}"
+        )
     if steps < 1:
         raise ValueError(f"steps={steps}; give how many points to take gradients at, 1 or more")
     vocab = vocab_of(learn.dls)
@@ -176,7 +178,7 @@ def _read(learn: Any, text: Any) -> tuple[Tensor, Tensor]:
     batch = next(iter(predictor.loader([text], 1)))
     (tokens, *_), _ = split_batch(learn, batch)
     if not tokens.shape[1]:
-        raise ValueError(f"{text!r:.60} has no tokens, so that there is nothing to weigh")
+        raise ValueError(f"{text!r:.60} has no tokens to weigh; give a text with a word")
     probs = predictor.outputs(batch)[0]
     if not isinstance(probs, Tensor) or probs.ndim != 2:
         told = tuple(probs.shape) if isinstance(probs, Tensor) else type(probs).__name__

@@ -97,7 +97,10 @@ def continue_text(
     """
     vocab = vocab_of(learn.dls)
     if not isinstance(text, Iterable):
-        raise TypeError(f"{text!r:.60} is a {type(text).__name__} and no text to go on with")
+        raise TypeError(
+            f"{text!r:.60} is a {type(text).__name__} and no text to go on with; give a text, or a "
+            "list of texts"
+        )
     prompts = [text] if isinstance(text, str) else list(text)
     before = [_numbers(learn.dls, prompt, vocab) for prompt in prompts]
     never = _NEVER | special_tokens_of(learn.dls) | ({UNK} if no_unk else set())

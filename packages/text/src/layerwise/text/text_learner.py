@@ -176,7 +176,8 @@ class TextLearner(Learner):
         is_other = vocab is not None and own is not None and vocab != own
         if is_other and not isinstance(encoder, TextEncoder):
             raise ModelFileError(
-                f"{path} has the vocabulary of another tokeniser than this {type(encoder).__name__}"
+                f"{path} has the vocabulary of another tokeniser than this "
+                f"{type(encoder).__name__}; make the loaders with the one of the file"
             )
         if is_other and vocab is not None and own is not None:
             matched = match_embeds({f"0.{name}": w for name, w in weights.items()}, vocab, own)

@@ -66,7 +66,7 @@ class ImageSource:
         if not isinstance(data, str | os.PathLike | bytes | bytearray | memoryview):
             raise TypeError(
                 "a picture is made from a path, the bytes of a file, a Pillow image, an array or a "
-                f"tensor, not from the {type(data).__name__} {data!r}"
+                f"tensor, not from the {type(data).__name__} {data!r:.80}"
             )
         if isinstance(data, bytes | bytearray | memoryview):
             self.data, self.name = bytes(data), f"<{len(data)} bytes in memory>"

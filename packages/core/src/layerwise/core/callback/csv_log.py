@@ -85,7 +85,10 @@ class CSVLogger(Callback):
         for cb in self.learn.cbs:
             if isinstance(cb, Recorder):
                 return cb
-        raise ValueError("CSVLogger writes what a Recorder keeps, and this learner has none")
+        raise ValueError(
+            "CSVLogger writes what a Recorder keeps, and this learner has none; add one with "
+            "cbs=Recorder()"
+        )
 
     def read_log(self) -> list[dict[str, str]]:
         """The rows of the file by column name; `pandas.read_csv(cb.file)` gives a frame."""

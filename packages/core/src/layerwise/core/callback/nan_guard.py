@@ -57,7 +57,7 @@ class NaNGuard(Callback):
     def __init__(self, policy: Literal["raise", "skip"] = "raise", max_skipped: int = 10) -> None:
         super().__init__()
         if policy not in ("raise", "skip"):
-            raise ValueError(f'policy={policy!r}; it is "raise" or "skip"')
+            raise ValueError(f"policy={policy!r}; give 'raise' or 'skip'")
         if max_skipped < 0:
             raise ValueError(f"max_skipped={max_skipped}; give 0 or more steps")
         self.policy, self.max_skipped = policy, max_skipped

@@ -60,7 +60,8 @@ class OptunaPruningCallback(Callback):
             if isinstance(cb, Recorder):
                 return cb
         raise ValueError(
-            "OptunaPruningCallback reports what a Recorder keeps, and this learner has none"
+            "OptunaPruningCallback reports what a Recorder keeps, and this learner has none; add "
+            "one with cbs=Recorder()"
         )
 
 

@@ -157,7 +157,8 @@ class TrackerCallback(Callback):
             if isinstance(cb, Recorder):
                 return cb
         raise ValueError(
-            f"{type(self).__name__} follows what a Recorder keeps, and this learner has none"
+            f"{type(self).__name__} follows what a Recorder keeps, and this learner has none; add "
+            "one with cbs=Recorder()"
         )
 
     def _say(self, text: str) -> None:

@@ -72,7 +72,9 @@ class ArrayDataset:
             raise ValueError("ArrayDataset was given no array; pass one for each member of a batch")
         lengths = [len(array) for array in arrays]
         if len(set(lengths)) > 1:
-            raise ValueError(f"arrays of {lengths} rows; the i-th sample is row i of each of them")
+            raise ValueError(
+                f"arrays of {lengths} rows; give as many in each, since sample i is row i of all"
+            )
         self.arrays = arrays
         self.n_inp = max(1, len(arrays) - 1) if n_inp is None else n_inp
 

@@ -170,7 +170,10 @@ class DataBlock:
         self.blocks = [_as_block(b) for b in L(blocks)]
         self.n_inp = n_inp if n_inp is not None else max(1, len(self.blocks) - 1)
         if not 1 <= self.n_inp <= len(self.blocks):
-            raise ValueError(f"n_inp={self.n_inp} for {len(self.blocks)} block(s)")
+            raise ValueError(
+                f"n_inp={self.n_inp} for {len(self.blocks)} block(s); give how many of them are "
+                f"inputs, 1 to {len(self.blocks)}"
+            )
         self.get_items, self.splitter = get_items, splitter
         self.getters = self._choose_getters(getters, get_x, get_y)
         self.dl_type = dl_type or next((b.dl_type for b in self.blocks if b.dl_type), TfmdDL)

@@ -50,7 +50,9 @@ class FilteredBase:
         if self.splits is None:
             raise DataError(f"{type(self).__name__} has no splits; pass splits=")
         if not 0 <= i < len(self.splits):
-            raise DataError(f"there are {len(self.splits)} splits, so none with index {i}")
+            raise DataError(
+                f"there is no split {i}; there are {len(self.splits)}, 0 to {len(self.splits) - 1}"
+            )
         return self.splits[i]
 
     def dataloaders(

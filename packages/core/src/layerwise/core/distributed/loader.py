@@ -59,7 +59,10 @@ class DistributedDL:
         self.rank = rank_distrib() if rank is None else rank
         self.world_size = max(1, num_distrib()) if world_size is None else world_size
         if not 0 <= self.rank < self.world_size:
-            raise ValueError(f"there is no process {self.rank} among {self.world_size}")
+            raise ValueError(
+                f"there is no process {self.rank} among {self.world_size}; they count from 0 to "
+                f"{self.world_size - 1}"
+            )
         self.items = self.total = 0
         self._key: tuple[int, int] | None = None
         self._skip = 0

@@ -90,7 +90,10 @@ class ClassificationInterpretation(Interpretation):
         if self._matrix is None:
             self._run()
         if self._matrix is None:
-            raise ValueError("this loader gave no batch, so there is nothing to count")
+            raise ValueError(
+                "this loader gave no batch, so there is nothing to count; pass dl=, for example "
+                "learn.dls.test_dl(items, with_labels=True)"
+            )
         return self._matrix.copy()
 
     def class_losses(self) -> dict[Any, float]:
@@ -277,6 +280,6 @@ def _new_axes(figsize: tuple[float, float], dpi: float | None) -> Axes:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise MissingDependencyError.of(
-            "matplotlib", needed_for="Figures", install="layerwise-core[plot]"
+            "matplotlib", needed_for="figures", install="layerwise-core[plot]"
         ) from error
     return plt.figure(figsize=figsize, dpi=dpi, layout="constrained").add_subplot()

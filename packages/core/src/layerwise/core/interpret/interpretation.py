@@ -146,7 +146,9 @@ class Interpretation:
         if hasattr(found, "iloc"):
             return found.iloc[idxs]
         if not hasattr(found, "__getitem__"):
-            raise TypeError(f"{type(dataset).__name__} does not keep the items of its samples")
+            raise TypeError(
+                f"{type(dataset).__name__} does not keep the items of its samples; pass items=False"
+            )
         return L([found[i] for i in idxs])
 
     def plot_top_losses(

@@ -96,9 +96,11 @@ class RetinaLoss(Module):
         reduction: str = "mean",
     ) -> None:
         if box_loss not in ("giou", "l1"):
-            raise ValueError(f'box_loss={box_loss!r}; it is "giou" or "l1"')
+            raise ValueError(f"box_loss={box_loss!r}; give 'giou' or 'l1'")
         if not 0 <= low <= high <= 1:
-            raise ValueError(f"low={low} and high={high}; 0 <= low <= high <= 1")
+            raise ValueError(
+                f"low={low} and high={high}; give shares of overlap, 0 <= low <= high <= 1"
+            )
         if max_boxes < 1:
             raise ValueError(f"max_boxes={max_boxes}; give 1 or more")
         self.gamma, self.alpha = gamma, alpha

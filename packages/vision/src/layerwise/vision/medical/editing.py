@@ -28,7 +28,7 @@ def put_pixels(dataset: Any, px: Any) -> None:
     if (values != np.round(values)).any() or values.min() < limits.min or values.max() > limits.max:
         raise ValueError(
             f"pixels from {values.min()} to {values.max()}; this dataset holds whole numbers from "
-            f"{limits.min} to {limits.max}"
+            f"{limits.min} to {limits.max}, so round and clip them first"
         )
     dataset.Rows, dataset.Columns = values.shape
     dataset.SamplesPerPixel, dataset.BitsAllocated = 1, kind.itemsize * 8
