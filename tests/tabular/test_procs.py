@@ -107,10 +107,10 @@ def test_unseen_values_may_be_counted_in_silence_or_be_an_error():
     frame = pd.DataFrame({"job": ["a", "b"]})
     quiet = TabularPandas(frame, Categorify(on_unseen="count"), "job").new({"job": "z"}).process()
     assert quiet.unseen == {"job": {"z": 1}}
-    strict = TabularPandas(frame, Categorify(on_unseen="error"), "job")
-    with pytest.raises(ValueError, match=r"column 'job': 'z' \(1\). on_unseen='error' in Categ"):
+    strict = TabularPandas(frame, Categorify(on_unseen="raise"), "job")
+    with pytest.raises(ValueError, match=r"column 'job': 'z' \(1\). on_unseen='raise' in Categ"):
         strict.new({"job": "z"}).process()
-    with pytest.raises(ValueError, match="on_unseen='ignore'; give 'warn', 'count' or 'error'"):
+    with pytest.raises(ValueError, match="on_unseen='ignore'; give 'warn', 'count' or 'raise'"):
         Categorify(on_unseen="ignore")
 
 
@@ -177,7 +177,7 @@ def test_a_column_that_was_whole_in_training_may_have_gaps_later():
     assert found.unseen == {}
 
 
-@pytest.mark.parametrize("on_unseen", ["warn", "count", "error"])
+@pytest.mark.parametrize("on_unseen", ["warn", "count", "raise"])
 def test_a_gap_is_no_wrong_category_whatever_is_done_about_those(on_unseen):
     frame = pd.DataFrame({"age": [1.0, 2.0], "old": [False, False]})
     steps = [Categorify(on_unseen), FillMissing(add_col="all")]

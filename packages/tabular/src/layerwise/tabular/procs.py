@@ -164,14 +164,14 @@ class Categorify(TabularProc):
     Args:
         on_unseen: what to do about values that training had not: "warn" counts them, names column
             and values in one warning, and gives them code 0; "count" does without the warning;
-            "error" raises.
+            "raise" raises an error.
         classes: what was learnt: the vocabulary by column, without `#na#`; for making an equal one.
 
     Attributes:
         classes: the vocabulary of each column.
 
     Raises:
-        ValueError: for columns of dates, and for unseen values with `on_unseen="error"`.
+        ValueError: for columns of dates, and for unseen values with `on_unseen="raise"`.
 
     Example:
         >>> from layerwise.tabular.pandas_table import TabularPandas
@@ -187,8 +187,8 @@ class Categorify(TabularProc):
         self, on_unseen: str = "warn", *, classes: Mapping[Any, Any] | None = None
     ) -> None:
         super().__init__()
-        if on_unseen not in ("warn", "count", "error"):
-            raise ValueError(f"on_unseen={on_unseen!r}; give 'warn', 'count' or 'error'")
+        if on_unseen not in ("warn", "count", "raise"):
+            raise ValueError(f"on_unseen={on_unseen!r}; give 'warn', 'count' or 'raise'")
         self.on_unseen = on_unseen
         self.classes: dict[Any, CategoryMap] = {
             name: CategoryMap(list(labels), sort=False, add_na=True)
@@ -230,9 +230,9 @@ class Categorify(TabularProc):
         if not seen_now:
             return
         to.unseen[name] = seen_now
-        if self.on_unseen == "error":
+        if self.on_unseen == "raise":
             raise ValueError(
-                f"{_told({name: seen_now})}. on_unseen='error' in Categorify asks for this error"
+                f"{_told({name: seen_now})}. on_unseen='raise' in Categorify asks for this error"
             )
 
     def decodes(self, to: Any) -> None:
