@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layerwise.core.torchvision_operators import _nms
-from layerwise.vision.detect.boxes import batched_nms, box_area, box_iou, generalised_iou
+from layerwise.vision.detect.boxes import batched_nms, box_area, box_iou, generalized_iou
 
 # Whole numbers: areas and shares are exact, so that no share lies on a threshold by rounding.
 corner = st.integers(0, 12)
@@ -55,15 +55,15 @@ def test_generalised_overlap_takes_off_what_the_hull_holds_besides(a, b):
     share = iou(a, b)
     union = area(a) + area(b) - share / (1 + share) * (area(a) + area(b))
     expected = share - ((hull - union) / hull if hull else 0.0)
-    found = generalised_iou(as_boxes([a])[0], as_boxes([b])[0])
+    found = generalized_iou(as_boxes([a])[0], as_boxes([b])[0])
     assert float(found) == pytest.approx(expected, abs=1e-5)
 
 
 def test_generalised_overlap_pulls_boxes_together_that_do_not_touch():
     apart = torch.tensor([4.0, 0.0, 5.0, 1.0], requires_grad=True)
-    generalised_iou(torch.tensor([0.0, 0.0, 1.0, 1.0]), apart).backward()
+    generalized_iou(torch.tensor([0.0, 0.0, 1.0, 1.0]), apart).backward()
     assert apart.grad[0] < 0  # moving the left edge to the left is better
-    same = generalised_iou(apart.detach(), apart.detach())
+    same = generalized_iou(apart.detach(), apart.detach())
     assert float(same) == 1.0
 
 

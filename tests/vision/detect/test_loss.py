@@ -11,7 +11,7 @@ from layerwise.core.nn.base_loss import NoneReduce
 from layerwise.core.settings import settings_of
 from layerwise.vision.coords import TensorBBox
 from layerwise.vision.detect.anchors import decode_boxes, encode_boxes
-from layerwise.vision.detect.boxes import generalised_iou
+from layerwise.vision.detect.boxes import generalized_iou
 from layerwise.vision.detect.found import FoundBoxes
 from layerwise.vision.detect.loss import RetinaLoss, sigmoid_focal_loss
 
@@ -62,7 +62,7 @@ def test_the_loss_is_that_of_each_anchor_over_those_with_a_box(kind):
     wanted = torch.tensor([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]])
     focal = sigmoid_focal_loss(torch.tensor(logits), wanted).sum()
     made = decode_boxes(deltas[0], ANCHORS[0])
-    apart = 1 - generalised_iou(made, torch.tensor(box))
+    apart = 1 - generalized_iou(made, torch.tensor(box))
     if kind == "l1":
         off = (deltas[0] - encode_boxes(torch.tensor(box), ANCHORS[0])).abs()
         apart = torch.where(off < 1 / 9, 4.5 * off**2, off - 1 / 18).sum()

@@ -77,4 +77,11 @@ def vision_training(
         **settings,
     )
     metrics = accuracy_multi if label_delim else [accuracy, error_rate]
-    return vision_learner(dls, model, pretrained=pretrained, weights=weights, metrics=metrics)
+    return vision_learner(
+        dls,
+        model,
+        pretrained=pretrained,
+        weights=weights,
+        metrics=metrics,
+        n_in=1 if grey else 3,
+    )

@@ -25,7 +25,7 @@ __all__ = [
     "AccumMetric",
     "ActivationType",
     "CollectedMetric",
-    "OptimisedFunction",
+    "OptimizedFunction",
     "activated",
     "optim_metric",
     "skm_to_fastai",
@@ -232,7 +232,7 @@ def skm_to_fastai(
     )
 
 
-class OptimisedFunction:
+class OptimizedFunction:
     """A function of (pred, targ) at the best value of one argument; see `optim_metric`.
 
     Args:
@@ -278,7 +278,7 @@ def optim_metric(
     tol: float = 0.01,
     do_neg: bool = True,
     get_x: bool = False,
-) -> OptimisedFunction:
+) -> OptimizedFunction:
     """The function `f` of (pred, targ) at the best value of its argument `argname`.
 
     Twenty-one points across `bounds` find the region, golden section (Kiefer 1953) narrows it down:
@@ -304,7 +304,7 @@ def optim_metric(
     """
     if not bounds[0] < bounds[1]:
         raise ValueError(f"bounds={bounds} are not in order; give (smallest, largest)")
-    return OptimisedFunction(f, argname, bounds, tol=tol, do_neg=do_neg, get_x=get_x)
+    return OptimizedFunction(f, argname, bounds, tol=tol, do_neg=do_neg, get_x=get_x)
 
 
 def _minimise(

@@ -6,7 +6,7 @@ Boxes are left, upper, right, lower in any unit. Shapes: N and M boxes of a pict
 import torch
 from torch import Tensor
 
-__all__ = ["batched_nms", "box_area", "box_iou", "generalised_iou"]
+__all__ = ["batched_nms", "box_area", "box_iou", "generalized_iou"]
 
 # The union of two boxes without area is nothing; their overlap is none rather than not a number.
 _NOTHING = 1e-12
@@ -40,7 +40,7 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     return shared / union.clamp(min=_NOTHING)
 
 
-def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
+def generalized_iou(a: Tensor, b: Tensor) -> Tensor:
     """(...) overlap of each pair of boxes, below zero and falling where they lie apart.
 
     The share of overlap minus the share of the smallest box around both that neither fills, so that
@@ -52,7 +52,7 @@ def generalised_iou(a: Tensor, b: Tensor) -> Tensor:
 
     Example:
         >>> a = torch.tensor([0.0, 0.0, 1.0, 1.0])
-        >>> generalised_iou(a, a), generalised_iou(a, a + 1)
+        >>> generalized_iou(a, a), generalized_iou(a, a + 1)
         (tensor(1.), tensor(-0.5000))
     """
     low = torch.maximum(a[..., :2], b[..., :2])

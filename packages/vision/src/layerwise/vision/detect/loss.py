@@ -16,7 +16,7 @@ from layerwise.core.nn.module import Module
 from layerwise.core.settings import attribute_settings
 from layerwise.vision.coords import box_is_empty
 from layerwise.vision.detect.anchors import decode_boxes, encode_boxes, match_anchors
-from layerwise.vision.detect.boxes import batched_nms, generalised_iou
+from layerwise.vision.detect.boxes import batched_nms, generalized_iou
 from layerwise.vision.detect.found import FoundBoxes
 
 __all__ = ["RetinaLoss", "sigmoid_focal_loss"]
@@ -66,7 +66,7 @@ class RetinaLoss(Module):
         alpha: see `sigmoid_focal_loss`.
         box_weight: weight of the loss of the boxes.
         box_loss: "l1", smooth and on deltas as in the paper; boxes fit sooner than with "giou",
-            see `generalised_iou`, which is a share of overlap whatever the size of the box.
+            see `generalized_iou`, which is a share of overlap whatever the size of the box.
         low: see `match_anchors`.
         high: see `match_anchors`.
         threshold: score from which on a box is shown and predicted.
@@ -153,7 +153,7 @@ class RetinaLoss(Module):
     def _apart(self, deltas: Tensor, anchors: Tensor, boxes: Tensor) -> Tensor:
         """(A,) how far the boxes that the model says are from those wanted."""
         if self.box_loss == "giou":
-            return 1 - generalised_iou(decode_boxes(deltas, anchors), boxes)
+            return 1 - generalized_iou(decode_boxes(deltas, anchors), boxes)
         wanted = encode_boxes(boxes, anchors)
         return F.smooth_l1_loss(deltas, wanted, beta=1 / 9, reduction="none").sum(-1)
 

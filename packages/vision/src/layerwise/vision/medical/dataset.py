@@ -169,7 +169,7 @@ class DcmDataset:
                 brighter there, too.
         """
         values = self.stored(frame)
-        if self.is_colour:
+        if self.is_color:
             return _as_tensor(values)
         with named_errors(self._name):
             if upright and is_inverted(self.dataset):
@@ -186,7 +186,7 @@ class DcmDataset:
             frame: which one of several; all when None.
         """
         values = self.stored(frame)
-        if self.is_colour:
+        if self.is_color:
             return _as_tensor(values / (2.0 ** colour_bits(values, self.dataset) - 1))
         with named_errors(self._name):
             return _as_tensor(self._each(values, frame, shown_by_tags))
@@ -206,7 +206,7 @@ class DcmDataset:
         return np.stack([function(*pair) for pair in zip(values, tags, strict=True)])
 
     @property
-    def is_colour(self) -> bool:
+    def is_color(self) -> bool:
         """Whether there are three values for each pixel, stored or by a palette."""
         palette = self.dataset.get("PhotometricInterpretation") == "PALETTE COLOR"
         return palette or int(self.dataset.get("SamplesPerPixel") or 1) > 1
@@ -325,7 +325,7 @@ class DcmDataset:
 
     def _drawn(self, frame: int, scale: Any, min_px: float | None, max_px: float | None) -> Tensor:
         chosen = frame if self._frames > 1 else None
-        if self.is_colour or (isinstance(scale, str) and scale == "tags"):
+        if self.is_color or (isinstance(scale, str) and scale == "tags"):
             return self.by_tags(chosen).as_plain()
         px = self.scaled(chosen).as_plain()
         if isinstance(scale, tuple | list):

@@ -109,7 +109,7 @@ def _picture(fn: Any, frame: int | None, *, by_tags: bool) -> Image.Image:
     """A plain picture of a DICOM file, floats for greys and bytes for colours."""
     dcm = fn if isinstance(fn, DcmDataset) else dcmread(fn)
     chosen = frame if frame is not None or len(dcm.shape) < 3 else 0
-    if dcm.is_colour:
+    if dcm.is_color:
         values = (dcm.by_tags(chosen).as_plain() * 255).round().byte()
         return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
     found = dcm.by_tags(chosen) if by_tags else dcm.scaled(chosen, upright=True)

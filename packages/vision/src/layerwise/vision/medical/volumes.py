@@ -128,7 +128,7 @@ def _opened(file: PathLike | DcmDataset, i: int) -> _Slice:
 def _check_alike(slices: Sequence[_Slice]) -> None:
     """Raise unless all are greys of one series, size, spacing and orientation."""
     for each in slices:
-        if len(each.dcm.shape) != 2 or each.dcm.is_colour:
+        if len(each.dcm.shape) != 2 or each.dcm.is_color:
             raise DataError(
                 f"{each.name} is no slice in greys: its shape is {each.dcm.shape}. A file with "
                 "several frames is a volume of its own: take its scaled_px"
