@@ -145,7 +145,7 @@ def test_a_body_that_does_not_arrive_is_given_up(files):
         await asyncio.sleep(30)
 
     headers = {"content-type": "application/octet-stream"}
-    app = create_app(files, Limits(seconds=0.1))
+    app = create_app(files, Limits(timeout=0.1))
     found = ask(app, "POST", "/predict", content=slow(), headers=headers)
     assert found.status_code == 408
     assert "did not arrive within 0.1 seconds" in found.json()["detail"]
@@ -176,7 +176,7 @@ def test_a_slow_prediction_keeps_nobody_else_waiting(texts):
 
 def test_an_answer_that_takes_too_long_is_given_up(texts):
     texts.model.event = threading.Event()
-    app = create_app(texts, Limits(seconds=0.1))
+    app = create_app(texts, Limits(timeout=0.1))
     found = ask(app, "POST", "/predict", json={"text": "a"})
     texts.model.event.set()
     assert found.status_code == 503

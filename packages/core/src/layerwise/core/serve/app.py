@@ -139,11 +139,11 @@ class _Served:
 
     async def _predicted(self, items: Sequence[Any]) -> Found:
         try:
-            async with asyncio.timeout(self.limits.seconds):
+            async with asyncio.timeout(self.limits.timeout):
                 return await asyncio.wrap_future(self.worker.submit(items))
         except TimeoutError:
             raise Refused(
-                503, f"there was no answer within {self.limits.seconds:g} seconds; try again later"
+                503, f"there was no answer within {self.limits.timeout:g} seconds; try again later"
             ) from None
 
 
@@ -224,7 +224,7 @@ def _add_facts(app: Any, served: _Served) -> None:
             "megabytes": limits.max_mb,
             "items": limits.max_items,
             "waiting": limits.max_waiting,
-            "seconds": limits.seconds,
+            "seconds": limits.timeout,
         },
         "versions": {key: value for key, value in installed_facts().items() if _is_ours(key)},
     }

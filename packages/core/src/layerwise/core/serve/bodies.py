@@ -59,7 +59,7 @@ async def _whole(request: Any, limits: Limits) -> bytes:
         raise _too_large(limits)
     parts, size = [], 0
     try:
-        async with asyncio.timeout(limits.seconds):
+        async with asyncio.timeout(limits.timeout):
             async for part in request.stream():
                 size += len(part)
                 if size > limits.max_bytes:
@@ -67,7 +67,7 @@ async def _whole(request: Any, limits: Limits) -> bytes:
                 parts.append(part)
     except TimeoutError:
         raise Refused(
-            408, f"the request did not arrive within {limits.seconds:g} seconds; send it again"
+            408, f"the request did not arrive within {limits.timeout:g} seconds; send it again"
         ) from None
     return b"".join(parts)
 

@@ -23,7 +23,7 @@ def serve(
     max_mb: float = 10,
     max_items: int = 64,
     max_waiting: int = 64,
-    seconds: float = 60,
+    timeout: float = 60,
     sha256: str | None = None,
 ) -> int:
     """Answer requests for predictions until SIGTERM or Ctrl-C; what is under way is finished.
@@ -36,7 +36,7 @@ def serve(
         max_mb: megabytes of one request.
         max_items: items of one request.
         max_waiting: requests that may be under way at the same moment.
-        seconds: how long a request may take to arrive, and then to be answered.
+        timeout: seconds that a request may take to arrive, and then to be answered.
         sha256: of the file, got from whom you trust.
 
     Returns:
@@ -45,7 +45,7 @@ def serve(
     """
     try:
         uvicorn = _uvicorn()
-        limits = Limits(max_mb, max_items, max_waiting, seconds)
+        limits = Limits(max_mb, max_items, max_waiting, timeout)
         app = create_app(bundle, limits, page=page, sha256=sha256)
     except (LayerwiseError, ValueError) as error:
         print(f"layerwise serve: {error}", file=sys.stderr)
@@ -56,7 +56,7 @@ def serve(
     try:
         uvicorn.run(
             app, host=host, port=port, log_level="info", server_header=False,
-            timeout_graceful_shutdown=int(seconds) + 1,
+            timeout_graceful_shutdown=int(timeout) + 1,
         )  # fmt: skip
     except SystemExit as left:  # how uvicorn says that it could not listen
         return int(bool(left.code))

@@ -16,7 +16,7 @@ class Limits:
         max_items: items of one request to `/predict/batch`.
         max_waiting: requests that are read, wait or are predicted at the same moment; more are
             told to come back. With `max_mb` it bounds the memory that uploads can take.
-        seconds: how long a request may take to arrive, and then to be answered.
+        timeout: seconds that a request may take to arrive, and then to be answered.
 
     Raises:
         ValueError: for a limit that is not above zero.
@@ -29,7 +29,7 @@ class Limits:
     max_mb: float = 10
     max_items: int = 64
     max_waiting: int = 64
-    seconds: float = 60
+    timeout: float = 60
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -43,9 +43,9 @@ def add_page(app: Any, worker: Worker, limits: Limits, name: str) -> Any:
     def ask(item: Any) -> Found:
         checked = worker.intake.checked(item, worker.intake.one)
         try:
-            return worker.submit([checked]).result(limits.seconds)
+            return worker.submit([checked]).result(limits.timeout)
         except TimeoutError:
-            raise Refused(503, f"there was no answer within {limits.seconds:g} seconds") from None
+            raise Refused(503, f"there was no answer within {limits.timeout:g} seconds") from None
 
     uploads = import_module("gradio.utils").get_upload_folder()
     app.add_middleware(PageGuard, prefix=_PATH, uploads=uploads)
