@@ -65,9 +65,17 @@ def test_a_loader_over_other_data_has_no_weights():
         dl.new(cls=TfmdDL)
 
 
-@pytest.mark.parametrize("wgts", [[1.0, 2.0], [-1.0, 1, 1], [0, 0, 0], [1, float("nan"), 1]])
-def test_what_cannot_be_weights_is_refused(wgts):
-    with pytest.raises(ValueError, match="weights"):
+@pytest.mark.parametrize(
+    ("wgts", "told"),
+    [
+        ([1.0, 2.0], r"weights of shape \(2,\) for 3 samples"),
+        ([-1.0, 1, 1], "a weight of -1; give finite numbers of 0 or more"),
+        ([0, 0, 0], "all 3 weights are 0; give one above 0 at least"),
+        ([1, float("nan"), 1], "a weight of nan"),
+    ],
+)
+def test_what_cannot_be_weights_is_refused(wgts, told):
+    with pytest.raises(ValueError, match=told):
         WeightedDL([1, 2, 3], wgts=wgts)
 
 

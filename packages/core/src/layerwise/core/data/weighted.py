@@ -78,8 +78,11 @@ def checked_weights(wgts: Sequence[float] | Tensor, count: int) -> Tensor:
     if weights.shape != (count,):
         told = f"weights of shape {tuple(weights.shape)} for {count} samples; give one each"
         raise ValueError(told)
-    if not bool((weights >= 0).all() and weights.isfinite().all() and weights.any()):
-        raise ValueError("weights are finite numbers of 0 or more, and not all of them 0")
+    wrong = weights[~((weights >= 0) & weights.isfinite())]
+    if len(wrong):
+        raise ValueError(f"a weight of {wrong[0].item():g}; give finite numbers of 0 or more")
+    if not weights.any():
+        raise ValueError(f"all {count} weights are 0; give one above 0 at least")
     return weights
 
 
