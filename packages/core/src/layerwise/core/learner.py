@@ -639,7 +639,7 @@ class Learner(TrainState):
         """What the model says of one item, or of each of a list of items, in batches.
 
         Args:
-            item: what the data set starts from (a file name), or reads (an image); or a list.
+            item: what the data set starts from (a file name), or reads (a picture); or a list.
             rm_type_tfms: how many first transforms to leave out; found from the type when None.
             with_input: put the decoded input first.
 

@@ -340,7 +340,7 @@ class DataLoaders:
         """A loader over new items, with the transforms of the validation loader.
 
         Args:
-            test_items: raw items (file names, rows) or partly processed ones (images).
+            test_items: raw items (file names, rows) or partly processed ones (pictures).
             rm_type_tfms: how many first steps to leave out; found from the type when None.
             with_labels: whether the items carry their targets.
             kwargs: settings of the loader, for example `bs`.

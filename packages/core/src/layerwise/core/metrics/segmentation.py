@@ -21,7 +21,7 @@ from layerwise.core.metrics.sizes import added, plain_tensor
 
 __all__ = ["Dice", "DiceMulti", "JaccardCoeff", "JaccardCoeffMulti", "foreground_acc"]
 
-# N images, K classes, H by W pixels.
+# N pictures, K classes, H by W pixels.
 
 
 @pooled(finish=lambda share: share)

@@ -1,4 +1,4 @@
-"""Self-attention over the positions of an image, a volume or a sequence.
+"""Self-attention over the positions of a picture, a volume or a sequence.
 
 Shapes: B batch, C channels, N positions, M pooled positions, K = C // 8.
 """
@@ -58,10 +58,10 @@ class SelfAttention(Module):
 
 
 class PooledSelfAttention2d(Module):
-    """Self-attention over pooled positions of an image (Brock et al., "BigGAN", 2018).
+    """Self-attention over pooled positions of a picture (Brock et al., "BigGAN", 2018).
 
     Args:
-        n_channels: channels of the input; the image has at least two pixels a side.
+        n_channels: channels of the input; the picture has at least two pixels a side.
     """
 
     def __init__(self, n_channels: int) -> None:

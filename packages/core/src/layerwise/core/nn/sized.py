@@ -139,7 +139,7 @@ def cnn_for(
     widest: int = 512,
     smallest: int = 4,
 ) -> SizedCNN:
-    """A `SizedCNN` for the images, volumes or sequences that `dls` loads.
+    """A `SizedCNN` for the pictures, volumes or sequences that `dls` loads.
 
     Args:
         dls: has `one_batch()`, whose first member is (B, C, *), and `c`, the number of outputs.

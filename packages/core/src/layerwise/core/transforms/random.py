@@ -13,7 +13,7 @@ __all__ = ["RandTransform"]
 class RandTransform(Transform):
     """A transform that acts with probability `p`, on the training split alone.
 
-    `before_call` draws whatever is random, once per call, so that an image and its mask move as
+    `before_call` draws whatever is random, once per call, so that a picture and its mask move as
     one. Draws come from `layerwise.core.random`, so that in a loader they depend on (run seed,
     epoch, index) alone.
 
