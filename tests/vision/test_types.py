@@ -275,5 +275,5 @@ def test_a_picture_and_its_tensor_lie_the_same_way(k):
 
 @pytest.mark.parametrize("nothing", [None, 3, ["a.png"]])
 def test_what_no_picture_is_made_of_is_named(nothing):
-    with pytest.raises(TypeError, match=r"a picture is made from a path, .* not from the"):
+    with pytest.raises(TypeError, match=r"a picture is read from a path .* not from the"):
         PILImage.create(nothing)

@@ -230,8 +230,8 @@ def _opened(fn: Readable) -> Iterator[Any]:
     soundfile = _soundfile()
     if not isinstance(fn, str | os.PathLike | bytes):
         raise TypeError(
-            "a sound is made from a path, the bytes of a file or an array, not from the "
-            f"{type(fn).__name__} {fn!r:.80}"
+            "a sound is read from a path or the bytes of a file, not from the "
+            f"{type(fn).__name__} {fn!r:.40}; AudioTensor.create also makes one of an array"
         )
     # Opened here, so that a file that is not there says so in the words of the system; read by its
     # number, without a call of Python for each few bytes.

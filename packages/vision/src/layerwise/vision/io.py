@@ -65,8 +65,9 @@ class ImageSource:
     def __init__(self, data: str | os.PathLike[str] | bytes, *, exif: bool = True) -> None:
         if not isinstance(data, str | os.PathLike | bytes | bytearray | memoryview):
             raise TypeError(
-                "a picture is made from a path, the bytes of a file, a Pillow image, an array or a "
-                f"tensor, not from the {type(data).__name__} {data!r:.80}"
+                "a picture is read from a path or the bytes of a file, not from the "
+                f"{type(data).__name__} {data!r:.40}; PILImage.create also makes one of a Pillow "
+                "image, an array or a tensor"
             )
         if isinstance(data, bytes | bytearray | memoryview):
             self.data, self.name = bytes(data), f"<{len(data)} bytes in memory>"
