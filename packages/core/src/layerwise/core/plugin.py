@@ -39,7 +39,7 @@ plugin = Plugin(
             **_of("callback.precision", "half precision where it is safe", "MixedPrecision"),
             **_of("callback.preds", "predicts with dropout", "MCDropoutCallback"),
             **_of("callback.profile", "measures where time goes", "ProfileCallback"),
-            **_of("callback.progressive", "small images first", "ProgressiveResizing"),
+            **_of("callback.progressive", "small pictures first", "ProgressiveResizing"),
             **_of("callback.rnn", "of recurrent language models",
                  "ModelResetter RNNCallback RNNRegularizer"),
             **_of("callback.sam", "steps towards flat minima", "SAM"),
