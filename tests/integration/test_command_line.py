@@ -131,6 +131,42 @@ def test_a_model_is_trained_measured_and_asked(domain, tmp_path, capsys, draw):
         assert measured["accuracy"] == pytest.approx(np.mean(right))
 
 
+def test_grey_pictures_train_a_net_of_one_channel(tmp_path, capsys, draw):
+    data, out = pictures(tmp_path / "pictures", draw), tmp_path / "run"
+    words = "--model vision/xresnet18 --no-pretrained --grey --size 16 --bs 8 --workers 0"
+    command = ["train", "vision", "--data", str(data), *words.split(), "--epochs", "1"]
+    assert main([*command, "--out", str(out)]) == 0
+    assert main(["predict", str(out / "model.lw"), str(data / "valid" / "dark")]) == 0
+    assert main(["predict", str(out / "model.lw")]) == 1
+    assert "name what to predict" in capsys.readouterr().err
+
+
+def test_the_nearest_of_our_own_models_is_told(tmp_path, capsys, draw):
+    data = pictures(tmp_path / "pictures", draw)
+    words = ["train", "vision", "--data", str(data), "--no-pretrained", "--model", "xresnet18"]
+    assert main(words) == 1
+    assert "'vision/xresnet18'" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default:2 of 202 rows")
+def test_rows_without_a_target_are_left_out_and_counted(tmp_path, capsys, draw):
+    file, out = people(tmp_path / "people.csv", draw), tmp_path / "run"
+    with file.open("a") as rows:
+        rows.write("33,day,\n44,night,\n")
+    words = ["--data", str(file), "--target", "income", "--epochs", "1", "--out", str(out)]
+    assert main(["train", "tabular", *words]) == 0
+    assert "2 of 202 rows have no 'income'; they are left out" in capsys.readouterr().err
+
+
+def test_an_input_that_is_closed_is_told(tmp_path, capsys, draw, monkeypatch):
+    data, out = reviews(tmp_path / "reviews.csv", draw), tmp_path / "run"
+    words = ["--data", str(data), "--model", "LSTMEncoder", "--workers", "0", "--epochs", "1"]
+    assert main(["train", "text", *words, "--out", str(out)]) == 0
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["predict", str(out / "model.lw"), "-"]) == 1
+    assert "the input, which is closed" in capsys.readouterr().err
+
+
 def test_a_classifier_starts_from_a_language_model(tmp_path, capsys, draw):
     data = reviews(tmp_path / "reviews.csv", draw)
     words = ["train", "text", "--data", str(data), "--model", "LSTMEncoder", "--bs", "4"]

@@ -130,6 +130,7 @@ def test_help_lists_own_words_and_those_of_packages(install, capsys):
     ("words", "told"),
     [
         (["cuont"], "Did you mean 'count'?"),
+        (["trian", "kites"], "Did you mean 'train'?"),
         (["train"], "goes on with another word: train kites"),
         (["train", "owls"], "goes on with another word: train kites"),
         (["lauch", "script.py"], "Did you mean 'launch'?"),

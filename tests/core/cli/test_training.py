@@ -61,11 +61,27 @@ class EndsInTheSecondEpoch(Callback):
             raise ValueError("the lights went out")
 
 
+class EndsAtOnce(Callback):
+    """No power to begin with."""
+
+    def before_batch(self):
+        raise ValueError("no power")
+
+
+class EndsByHand(Callback):
+    """Ctrl-C."""
+
+    def after_pred(self):
+        raise KeyboardInterrupt
+
+
 for kind, name, value in [
     ("function", "testcli/a_row", a_row),
     ("function", "testcli/largest", largest),
     ("model", "testcli/small_net", small_net),
     ("callback", "testcli/EndsInTheSecondEpoch", EndsInTheSecondEpoch),
+    ("callback", "testcli/EndsAtOnce", EndsAtOnce),
+    ("callback", "testcli/EndsByHand", EndsByHand),
     ("training", "testcli/numbers", numbers),
 ]:
     register(kind, name, value)
@@ -146,6 +162,9 @@ def test_more_epochs_are_trained_behind_a_finished_run(data, tmp_path, capsys):
     assert main(["resume", str(out), "--epochs", "2"]) == 0
     assert [row["epoch"] for row in log_of(out)] == ["0", "1"]
     assert json.loads((out / "config.json").read_text())["settings"]["epochs"] == 2
+    assert main(["resume", str(out), "--epochs", "1"]) == 1
+    assert "epochs=1, and" in capsys.readouterr().err
+    assert json.loads((out / "config.json").read_text())["settings"]["epochs"] == 2
 
 
 def test_another_run_in_the_same_folder_is_refused(data, tmp_path, capsys):
@@ -158,6 +177,43 @@ def test_another_run_in_the_same_folder_is_refused(data, tmp_path, capsys):
     assert (out / "config.json").read_bytes() == before
     assert main([*words[:-1], str(tmp_path)]) == 1
     assert "holds files that are no run" in capsys.readouterr().err
+
+
+def test_a_run_that_failed_before_it_wrote_anything_may_begin_with_other_settings(
+    data, tmp_path, capsys
+):
+    out = tmp_path / "run"
+    words = ["train", "numbers", "--data", str(data), "--epochs", "1", "--out", str(out)]
+    assert main([*words, "--callbacks", "EndsAtOnce"]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "layerwise train numbers: no power"
+    assert "EndsAtOnce.before_batch" in told[1]  # the notes of an error are told too
+    assert [file.name for file in out.iterdir()] == ["config.json"]
+    assert main([*words, "--width", "9"]) == 0
+    settings = json.loads((out / "config.json").read_text())["settings"]
+    assert (settings["width"], settings["callbacks"]) == (9, [])
+
+
+def test_who_ends_a_run_is_told_how_to_go_on(data, tmp_path, capsys):
+    out = tmp_path / "run"
+    words = ["train", "numbers", "--data", str(data), "--callbacks", "EndsByHand"]
+    with pytest.raises(KeyboardInterrupt):
+        main([*words, "--out", str(out)])
+    assert f"`layerwise resume {out}` goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1"])
+def test_fewer_epochs_than_one_are_refused(data, tmp_path, capsys, epochs):
+    out = tmp_path / "run"
+    words = ["train", "numbers", "--data", str(data), "--out", str(out), "--epochs"]
+    assert main([*words, epochs]) == 1
+    assert f"epochs={epochs}; give one or more" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*words, "1"]) == 0
+    before = (out / "config.json").read_bytes()
+    assert main(["resume", str(out), "--epochs", epochs]) == 1
+    assert f"epochs={epochs}" in capsys.readouterr().err
+    assert (out / "config.json").read_bytes() == before
 
 
 def test_rates_are_suggested_and_drawn(data, tmp_path, capsys):

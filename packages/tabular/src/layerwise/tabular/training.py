@@ -7,7 +7,7 @@ from typing import Any
 
 from layerwise.core.data.block import CategoryBlock
 from layerwise.core.data.split import RandomSplitter
-from layerwise.core.errors import DataError, nearest
+from layerwise.core.errors import DataError, nearest, warn_user
 from layerwise.core.learner import Learner
 from layerwise.core.metrics.classification import accuracy
 from layerwise.core.metrics.regression import mae, rmse
@@ -47,7 +47,7 @@ def tabular_training(
 
     Args:
         data: a file of separated values with names in its first row.
-        target: the column to predict.
+        target: the column to predict; rows without it are left out.
         model: mlp, resnet, ft_transformer, or another of the registry.
         classes: numbers in the target are classes.
         categories: columns that are categories, whatever is in them.
@@ -63,6 +63,8 @@ def tabular_training(
     for name in (target, *categories, *numbers, *dates, *skip):
         if name not in df:
             raise DataError(f"{data} has no column {name!r}.{nearest(name, map(str, df))}")
+    if missing := int(df[target].isna().sum()):
+        warn_user(f"{missing} of {len(df)} rows have no {target!r}; they are left out")
     df = df.drop(columns=list(skip)).dropna(subset=[target]).reset_index(drop=True)
     for name in dates:
         df = add_datepart(df, name)

@@ -104,5 +104,5 @@ def as_words(settings: Mapping[str, Any]) -> list[str]:
 
 def complain(program: str, error: Exception) -> int:
     """Say on the error stream what is wrong; the exit code of a command that failed."""
-    print(f"{program}: {error}", file=sys.stderr)
+    print(f"{program}: {error}", *getattr(error, "__notes__", []), sep="\n  ", file=sys.stderr)
     return 1

@@ -63,13 +63,18 @@ def _run_own(given: Sequence[str], published: Sequence[Command] = ()) -> int:
             return 0
         parser.error(
             f"no command {' '.join(words[:2])!r}."
-            f"{told if beginning else nearest(words[0], known)} `layerwise --help` lists all"
+            f"{told if beginning else _nearest(words, known)} `layerwise --help` lists all"
         )
     found = parser.parse_args(given)
     try:
         return int(found.run(found) or 0)
     except ValueError as error:
         parser.error(str(error))
+
+
+def _nearest(words: Sequence[str], known: Sequence[str]) -> str:
+    """The nearest of the first words, since the second may be right."""
+    return nearest(words[0], dict.fromkeys(name.split()[0] for name in known))
 
 
 def _parser(published: Sequence[Command]) -> argparse.ArgumentParser:

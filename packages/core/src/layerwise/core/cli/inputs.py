@@ -93,6 +93,8 @@ def files_below(folder: Path, media_type: str | None = None) -> Iterator[Path]:
 
 def _texts(word: str, column: str) -> Found:
     if word == "-":
+        if sys.stdin is None:  # closed by whoever started this program
+            raise ConfigError('"-" stands for the texts of the input, which is closed')
         for i, line in enumerate(sys.stdin):
             if line.strip():
                 yield f"line {i + 1}", partial(str, line.rstrip("\n"))

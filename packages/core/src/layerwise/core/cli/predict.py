@@ -57,6 +57,8 @@ def predict(
         gpu: predict on the GPU, if there is one.
         sha256: of the bundle, got from whom you trust.
     """
+    if not inputs:
+        raise ConfigError('name what to predict: files, folders, tables, or "-" for texts')
     learn = load_learner(bundle, cpu=not gpu, sha256=sha256)
     intake = intake_of(learn)
     with ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,8 @@ class RunFolder:
     def begin(self, training: str, settings: Mapping[str, Any]) -> None:
         """Note the settings, or see that those of a run that is here are the same.
 
+        A run that failed before it wrote anything but its settings may begin anew with others.
+
         Args:
             training: its qualified name.
             settings: plain.
@@ -51,11 +54,13 @@ class RunFolder:
             ]
             if known != training:
                 differing.insert(0, f"it trained {known!r}, not {training!r}")
-            if differing:
+            if differing and any(file.name != CONFIG for file in self.path.iterdir()):
                 raise ConfigError(
                     f"{self.path} holds a run of other settings: {'; '.join(differing)}. Name "
                     "another folder with --out, or go on with `layerwise resume` and that folder"
                 )
+            if differing:
+                self._note(training, settings)
             return
         if self.path.is_dir() and any(self.path.iterdir()):
             raise ConfigError(
@@ -70,6 +75,13 @@ class RunFolder:
     def _note(self, training: str, settings: Mapping[str, Any]) -> None:
         content = {"format": FORMAT, "training": training, "settings": dict(settings)}
         self.write(CONFIG, {**content, "made_with": installed_facts()})
+
+    def epochs_done(self) -> int:
+        """Epochs of the whole model that a finished run has trained; 0 of one that is not."""
+        if not (self.path / RESULTS).exists():
+            return 0
+        with (self.path / LOG).open(newline="", encoding="utf8") as file:
+            return int(list(csv.DictReader(file))[-1]["epoch"]) + 1
 
     def read(self) -> tuple[str, dict[str, Any]]:
         """The qualified name of the training and its plain settings.

@@ -63,6 +63,10 @@ class RunSettings:
     checkpoint_every: str = "1ep"
     seed: int = 42
 
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ConfigError(f"epochs={self.epochs}; give one or more")
+
 
 @dataclass(frozen=True)
 class SearchSettings:
@@ -120,7 +124,10 @@ def resume(folder: Path, /, *, epochs: int | None = None) -> int:
     settings = parsed([find("training", name), RunSettings], program, as_words(settings))
     settings["out"] = folder
     if epochs is not None:
+        if epochs < (done := RunFolder(folder).epochs_done()):
+            raise ConfigError(f"epochs={epochs}, and {folder} has trained {done}; ask for more")
         settings["epochs"] = epochs
+        RunSettings(**given_to(RunSettings, settings))  # which may refuse them
         if not rank_distrib():
             RunFolder(folder).change(plain(_without_place(settings)))
         distrib_barrier()
@@ -143,7 +150,11 @@ def _run(name: str, settings: dict[str, Any]) -> int:
     if run.precision != "fp32":
         learn.to_fp16() if run.precision == "fp16" else learn.to_bf16()
     with learn.distrib_ctx() if num_distrib() else nullcontext():
-        _fit(learn, run)
+        try:
+            _fit(learn, run)
+        except (KeyboardInterrupt, SystemExit):  # after a checkpoint was written
+            print(f"`layerwise resume {folder.path}` goes on", file=sys.stderr)
+            raise
         values = learn.validate()
     if is_first:  # and alone: nothing below waits for another process
         _finish(learn, folder, values)
