@@ -64,7 +64,7 @@ def install(tmp_path, monkeypatch):
     yield make
     import sys
 
-    for name in [n for n in sys.modules if n.endswith(("_record", "_words"))]:
+    for name in [n for n in sys.modules if "." not in n and n.endswith(("_record", "_words"))]:
         sys.modules.pop(name)
 
 
