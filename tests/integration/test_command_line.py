@@ -158,6 +158,25 @@ def test_rows_without_a_target_are_left_out_and_counted(tmp_path, capsys, draw):
     assert "2 of 202 rows have no 'income'; they are left out" in capsys.readouterr().err
 
 
+def test_tables_with_semicolons_are_trained_measured_and_asked(tmp_path, capsys, draw):
+    comma, out = people(tmp_path / "comma.csv", draw), tmp_path / "run"
+    file = tmp_path / "people.csv"
+    file.write_text(comma.read_text().replace(",", ";"))
+    words = ["--data", str(file), "--target", "income", "--epochs", "1", "--out", str(out)]
+    assert main(["train", "tabular", *words, "--delimiter", ";"]) == 0
+    bundle = str(out / "model.lw")
+    for command in ("predict", "evaluate"):
+        capsys.readouterr()
+        assert main([command, bundle, str(file), "--delimiter", ";"]) == 0
+        told = capsys.readouterr().out.replace("people.csv", "comma.csv")
+        assert main([command, bundle, str(comma)]) == 0
+        assert capsys.readouterr().out == told
+    assert main(["predict", bundle, str(file), "--delimiter", ";;"]) == 1
+    assert "delimiter=';;'; give one character" in capsys.readouterr().err
+    assert main(["predict", bundle, str(file)]) == 1
+    assert "It has: age;work;income; parted by ','" in capsys.readouterr().err
+
+
 def test_an_input_that_is_closed_is_told(tmp_path, capsys, draw, monkeypatch):
     data, out = reviews(tmp_path / "reviews.csv", draw), tmp_path / "run"
     words = ["--data", str(data), "--model", "LSTMEncoder", "--workers", "0", "--epochs", "1"]

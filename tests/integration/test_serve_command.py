@@ -109,6 +109,12 @@ def test_a_limit_that_is_none_is_told(bundle, capsys):
     assert "max_items=0; give a number above zero" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_is_none_is_told(bundle, capsys, port):
+    assert serve(bundle, port=port) == 1
+    assert f"port={port}; give a number from 0 to 65535" in capsys.readouterr().err
+
+
 def test_a_port_that_is_taken_is_no_success(bundle):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

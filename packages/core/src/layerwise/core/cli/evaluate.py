@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from layerwise.core.cli.inputs import files_below
+from layerwise.core.cli.inputs import delimiter_of, files_below
 from layerwise.core.cli.named import named
 from layerwise.core.display.table import Table
 from layerwise.core.errors import ConfigError, MissingDependencyError
@@ -29,6 +29,7 @@ def evaluate(
     *,
     metrics: tuple[str, ...] = (),
     format: Literal["table", "json"] = "table",  # noqa: A002 - what it is
+    delimiter: str | None = None,
     bs: int | None = None,
     gpu: bool = False,
     sha256: str | None = None,
@@ -42,12 +43,14 @@ def evaluate(
         metrics: their names, such as `F1Score`; accuracy for classes and rmse for numbers when none
             is given.
         format: a table to read, or an object of JSON.
+        delimiter: what parts the columns of a table; a tab in a .tsv and a comma in any other when
+            None.
         bs: items in a batch; as in training when None.
         gpu: use the GPU, if there is one.
         sha256: of the bundle, got from whom you trust.
     """
     learn = load_learner(bundle, cpu=not gpu, sha256=sha256)
-    items = _items(data, intake_of(learn).media_type)
+    items = _items(data, intake_of(learn).media_type, delimiter)
     loader = learn.dls.test_dl(items, with_labels=True, **({} if bs is None else {"bs": bs}))
     wanted = [named("metric", name) for name in metrics] or _usual(loader.one_batch()[-1])
     learn.metrics = [each() if isinstance(each, type) else each for each in wanted]
@@ -61,7 +64,7 @@ def evaluate(
     return 0
 
 
-def _items(data: Path, media_type: str | None) -> Any:
+def _items(data: Path, media_type: str | None, delimiter: str | None) -> Any:
     if data.is_dir():
         return list(files_below(data, media_type))
     if not data.is_file():
@@ -72,7 +75,7 @@ def _items(data: Path, media_type: str | None) -> Any:
         raise MissingDependencyError.of(
             "pandas", needed_for="tables with labels", install="pandas"
         ) from error
-    return pd.read_csv(data, skipinitialspace=True, sep="\t" if ".tsv" in data.suffixes else ",")
+    return pd.read_csv(data, skipinitialspace=True, sep=delimiter_of(data, delimiter))
 
 
 def _usual(target: Any) -> list[Any]:

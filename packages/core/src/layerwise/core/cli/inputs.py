@@ -38,21 +38,24 @@ class Given:
 Found = Iterator[tuple[str, Callable[[], Any]]]
 
 
-def items_of(intake: Intake, inputs: Sequence[str], column: str) -> Iterator[Given]:
+def items_of(
+    intake: Intake, inputs: Sequence[str], column: str, delimiter: str | None = None
+) -> Iterator[Given]:
     """The items that the words of a command line stand for.
 
     Args:
         intake: what the learner takes.
         inputs: files, folders and "-".
         column: of a table, which has the texts.
+        delimiter: of a table; see `delimiter_of` when None.
 
     Raises:
         ConfigError: if a word stands for nothing that the learner takes.
     """
     kinds: dict[str, Callable[[str], Found]] = {
         "file": partial(_files, media_type=intake.media_type),
-        "text": partial(_texts, column=column),
-        "row": partial(_rows, columns=intake.columns),
+        "text": partial(_texts, column=column, delimiter=delimiter),
+        "row": partial(_rows, columns=intake.columns, delimiter=delimiter),
     }
     for word in inputs:
         if word != "-" and not Path(word).exists():
@@ -91,7 +94,7 @@ def files_below(folder: Path, media_type: str | None = None) -> Iterator[Path]:
             yield file
 
 
-def _texts(word: str, column: str) -> Found:
+def _texts(word: str, column: str, delimiter: str | None) -> Found:
     if word == "-":
         if sys.stdin is None:  # closed by whoever started this program
             raise ConfigError('"-" stands for the texts of the input, which is closed')
@@ -104,33 +107,47 @@ def _texts(word: str, column: str) -> Found:
         for file in sorted(path.rglob("*.txt")):
             yield str(file), partial(file.read_text, "utf8")
     elif word.endswith(_TABLES):
-        for i, row in _table(path, [column]):
+        for i, row in _table(path, [column], delimiter):
             yield f"{word}:{i}", partial(str, row[column])
     else:
         yield word, partial(path.read_text, "utf8")
 
 
-def _rows(word: str, columns: Sequence[Column]) -> Found:
+def _rows(word: str, columns: Sequence[Column], delimiter: str | None) -> Found:
     if word == "-" or Path(word).is_dir():
         raise ConfigError(
             f"this learner takes rows; name a table of separated values, not {word!r}"
         )
     by_name = {str(column.name): column for column in columns}
-    for i, row in _table(Path(word), list(by_name)):
+    for i, row in _table(Path(word), list(by_name), delimiter):
         yield f"{word}:{i}", partial(_typed, row, by_name)
 
 
-def _table(path: Path, needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+def delimiter_of(path: Path, given: str | None) -> str:
+    """What parts the columns of a table: what is given, else what its ending says."""
+    if given is not None:
+        if len(given) != 1:
+            raise ConfigError(f"delimiter={given!r}; give one character")
+        return given
+    return "\t" if ".tsv" in path.suffixes else ","
+
+
+def _table(
+    path: Path, needed: Sequence[str], delimiter: str | None
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Rows of a table of separated values, with their number in the file; its first row is 2."""
     read: Any = gzip.open if path.suffix == ".gz" else open
     with read(path, "rt", newline="", encoding="utf-8-sig") as file:
-        kind = "\t" if ".tsv" in path.suffixes else ","
+        kind = delimiter_of(path, delimiter)
         reader = csv.DictReader(file, delimiter=kind, skipinitialspace=True)
         known = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = known
         for name in needed:
             if name not in known:
-                raise ConfigError(f"{path} has no column {name!r}.{nearest(name, known)}")
+                raise ConfigError(
+                    f"{path} has no column {name!r}.{nearest(name, known)} It has: "
+                    f"{', '.join(known)}; parted by {kind!r}, see --delimiter"
+                )
         for row in reader:
             yield reader.line_num, row
 

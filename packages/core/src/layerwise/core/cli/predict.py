@@ -34,6 +34,7 @@ def predict(
     out: Path | None = None,
     format: Literal["csv", "jsonl"] = "csv",  # noqa: A002 - what it is
     column: str = "text",
+    delimiter: str | None = None,
     pictures: Path | None = None,
     bs: int = 64,
     gpu: bool = False,
@@ -51,6 +52,8 @@ def predict(
         out: the file to write; by default the rows are printed.
         format: separated values, or an object of JSON on each line.
         column: of a table, which has the texts.
+        delimiter: what parts the columns of a table; a tab in a .tsv and a comma in any other when
+            None.
         pictures: a folder for masks and pictures that are predicted; in rows they are PNG in
             base64.
         bs: items that are predicted together.
@@ -68,7 +71,7 @@ def predict(
             target = stack.enter_context(out.open("w", newline="", encoding="utf8"))
         rows = _Rows(target, format)
         failed = 0
-        items = items_of(intake, inputs, column)
+        items = items_of(intake, inputs, column, delimiter)
         while given := list(islice(items, bs)):
             for one, answer in _answers(learn, intake, given):
                 if isinstance(answer, Exception):

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from layerwise.core.errors import LayerwiseError, MissingDependencyError
+from layerwise.core.errors import ConfigError, LayerwiseError, MissingDependencyError
 from layerwise.core.serve.app import create_app
 from layerwise.core.serve.limits import Limits
 
@@ -44,6 +44,8 @@ def serve(
         SIGTERM the process ends by that signal, as shells and containers expect (143).
     """
     try:
+        if not 0 <= port <= 65535:
+            raise ConfigError(f"port={port}; give a number from 0 to 65535")
         uvicorn = _uvicorn()
         limits = Limits(max_mb, max_items, max_waiting, timeout)
         app = create_app(bundle, limits, page=page, sha256=sha256)
