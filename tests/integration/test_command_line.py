@@ -213,7 +213,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_predicted(tmp_path, capsys
     assert str(broken) in capsys.readouterr().err
     with rows.open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 12
-    assert main(["predict", str(out / "model.lw"), "nowhere.png"]) == 1
+    before = rows.read_bytes()
+    assert main(["predict", str(out / "model.lw"), "nowhere.png", "--out", str(rows)]) == 1
+    assert rows.read_bytes() == before
     assert "there is no file or folder 'nowhere.png'" in capsys.readouterr().err
     assert main(["predict", str(data / "valid"), str(data)]) == 1
     assert "layerwise predict:" in capsys.readouterr().err

@@ -60,11 +60,8 @@ def items_of(
     for word in inputs:
         if word != "-" and not Path(word).exists():
             raise ConfigError(f"there is no file or folder {word!r}")
-    number = 0
-    for word in inputs:
-        for name, load in kinds[intake.kind](word):
-            yield Given(number, name, load)
-            number += 1
+    found = (each for word in inputs for each in kinds[intake.kind](word))
+    return (Given(number, name, load) for number, (name, load) in enumerate(found))
 
 
 def _files(word: str, media_type: str | None) -> Found:

@@ -64,6 +64,7 @@ def predict(
         raise ConfigError('name what to predict: files, folders, tables, or "-" for texts')
     learn = load_learner(bundle, cpu=not gpu, sha256=sha256)
     intake = intake_of(learn)
+    items = items_of(intake, inputs, column, delimiter)  # or an error, before a file is opened
     with ExitStack() as stack:
         target = sys.stdout
         if out is not None:
@@ -71,7 +72,6 @@ def predict(
             target = stack.enter_context(out.open("w", newline="", encoding="utf8"))
         rows = _Rows(target, format)
         failed = 0
-        items = items_of(intake, inputs, column, delimiter)
         while given := list(islice(items, bs)):
             for one, answer in _answers(learn, intake, given):
                 if isinstance(answer, Exception):
