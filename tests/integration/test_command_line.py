@@ -221,6 +221,25 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_predicted(tmp_path, capsys
     assert "layerwise predict:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("domain", "place", "words"),
+    [
+        ("vision", "folder", "--label-delim ,"),
+        ("audio", "folder", "--label-delim ,"),
+        ("text", "folder", "--label-delim ,"),
+        ("vision", "table.csv", "--name-re x"),
+        ("audio", "table.csv", "--name-re x"),
+    ],
+)
+def test_a_setting_of_other_data_is_refused(domain, place, words, tmp_path, capsys):
+    data, out = tmp_path / place, tmp_path / "run"
+    data.write_text("a,b\n") if data.suffix else data.mkdir()
+    command = ["train", domain, "--data", str(data), *words.split(), "--out", str(out)]
+    assert main(command) == 1
+    assert "is a table" in (told := capsys.readouterr().err) or "of a table" in told
+    assert not out.exists()
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_run(tmp_path, draw):
     data, out = people(tmp_path / "people.csv", draw), tmp_path / "run"

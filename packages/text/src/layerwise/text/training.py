@@ -75,6 +75,8 @@ def text_training(
         dls = TextDataLoaders.from_csv(
             data.parent, data.name, valid_pct=valid_pct, **columns, **settings
         )
+    elif label_delim is not None:
+        raise DataError(f"--label-delim parts labels of a table, and {str(data)!r} is none")
     elif data.is_dir():
         has_split = (data / "train").is_dir() and (data / "valid").is_dir()
         dls = TextDataLoaders.from_folder(

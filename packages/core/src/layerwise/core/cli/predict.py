@@ -16,10 +16,8 @@ from layerwise.core.cli.inputs import Given, items_of
 from layerwise.core.errors import ConfigError, LayerwiseError
 from layerwise.core.restore import load_learner
 from layerwise.core.serve.answers import Answer, answer_of, flat_record
-from layerwise.core.serve.intake import Intake, intake_of
+from layerwise.core.serve.intake import Intake, intake_of, predictor_of
 from layerwise.core.serve.limits import Refused
-from layerwise.core.train.data_config import inference_loader
-from layerwise.core.train.predictor import Predictor
 
 __all__ = ["predict"]
 
@@ -94,7 +92,7 @@ def _answers(
     """An answer for each item; of items that cannot be read, what is wrong with them."""
     try:
         items = [intake.checked(one.load(), one.name) for one in given]
-        answers = [answer_of(learn, found) for found in _predictor(learn, intake).each(items)]
+        answers = [answer_of(learn, found) for found in predictor_of(learn, intake).each(items)]
     except (LayerwiseError, Refused, OSError, UnicodeError) as error:
         if len(given) == 1:
             yield given[0], error
@@ -103,12 +101,6 @@ def _answers(
                 yield from _answers(learn, intake, [one])
     else:
         yield from zip(given, answers, strict=True)
-
-
-def _predictor(learn: Any, intake: Intake) -> Predictor:
-    kind = getattr(inference_loader(learn.dls), "predictor_type", Predictor)
-    made: Predictor = kind(learn, None if intake.kind == "row" else intake.skip)
-    return made
 
 
 def _kept(answer: Answer, folder: Path, one: Given) -> Answer:

@@ -203,9 +203,8 @@ def _fit(learn: Any, run: RunSettings) -> None:
 
 
 def _finish(learn: Any, folder: RunFolder, values: Sequence[float]) -> None:
-    columns = [name for name in learn.recorder.metric_names if name.startswith("valid")]
-    metrics = [metric.name for metric in learn.metrics]
-    results = dict(zip([columns[0], *metrics], map(float, values), strict=True))
+    names = ["valid_loss", *(metric.name for metric in learn.metrics)]
+    results = dict(zip(names, map(float, values), strict=True))
     folder.write(run_folder.RESULTS, results)
     written = [folder.path / run_folder.RESULTS, learn.export(folder.path / run_folder.BUNDLE)]
     written += [

@@ -137,14 +137,18 @@ def loaders_from(
         settings: for the loaders.
 
     Raises:
-        DataError: if there is neither a file nor a folder.
+        DataError: if there is neither a file nor a folder, or a setting is of the other.
     """
     if data.is_file():
+        if name_re is not None:
+            raise DataError(f"{data} is a table, which has the labels; leave out name_re")
         return loaders.from_csv(
             data.parent, data.name, label_delim=label_delim, valid_pct=valid_pct, **settings
         )
     if not data.is_dir():
         raise DataError(f"there is neither a folder nor a table {str(data)!r}")
+    if label_delim is not None:
+        raise DataError(f"label_delim parts labels of a table, and {str(data)!r} is a folder")
     if name_re is not None:
         return loaders.from_name_re(data, get_files(data), name_re, valid_pct=valid_pct, **settings)
     is_split = (data / "train").is_dir() and (data / "valid").is_dir()

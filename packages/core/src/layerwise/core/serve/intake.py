@@ -17,8 +17,9 @@ from layerwise.core.data.dataset import Datasets, TfmdLists
 from layerwise.core.errors import ConfigError, nearest
 from layerwise.core.serve.limits import Refused
 from layerwise.core.train.data_config import inference_loader
+from layerwise.core.train.predictor import Predictor
 
-__all__ = ["Column", "Intake", "intake_of"]
+__all__ = ["Column", "Intake", "intake_of", "predictor_of"]
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,18 @@ def intake_of(learn: Any) -> Intake:
             "a method request_columns()"
         )
     return found
+
+
+def predictor_of(learn: Any, intake: Intake) -> Predictor:
+    """What predicts items as they come from outside, which no step before theirs sees.
+
+    Args:
+        learn: as `load_learner` gave it.
+        intake: what it takes.
+    """
+    kind = getattr(inference_loader(learn.dls), "predictor_type", Predictor)
+    made: Predictor = kind(learn, None if intake.kind == "row" else intake.skip)
+    return made
 
 
 def _by_steps(items: TfmdLists) -> Intake | None:

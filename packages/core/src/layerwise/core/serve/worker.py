@@ -18,10 +18,8 @@ from typing import Any
 
 from layerwise.core.errors import LayerwiseError
 from layerwise.core.serve.answers import Answer, answer_of
-from layerwise.core.serve.intake import intake_of
+from layerwise.core.serve.intake import intake_of, predictor_of
 from layerwise.core.serve.limits import Refused
-from layerwise.core.train.data_config import inference_loader
-from layerwise.core.train.predictor import Predictor
 
 __all__ = ["Found", "Worker"]
 
@@ -115,16 +113,11 @@ class Worker:
         for asked in taken:
             self._tell([asked])
 
-    def _predictor(self) -> Predictor:
-        kind = getattr(inference_loader(self.learn.dls), "predictor_type", Predictor)
-        made: Predictor = kind(self.learn, None if self.intake.kind == "row" else self.intake.skip)
-        return made
-
     def _example(self) -> Answer | None:
         known = getattr(self.learn, "exported_example", None)
         if known is None:
             return None
-        predictor, inputs = self._predictor(), tuple(known[0])
+        predictor, inputs = predictor_of(self.learn, self.intake), tuple(known[0])
         preds, decoded = predictor.outputs(inputs)
         return answer_of(self.learn, next(iter(predictor.decode(inputs, preds, decoded))))
 
@@ -139,7 +132,7 @@ class Worker:
         return Found(answers, _notes(noted))
 
     def _answers(self, items: list[Any]) -> list[Answer]:
-        predictions = self._predictor().each(items)
+        predictions = predictor_of(self.learn, self.intake).each(items)
         return [answer_of(self.learn, prediction) for prediction in predictions]
 
     def _which(self, items: list[Any], error: LayerwiseError) -> str:
